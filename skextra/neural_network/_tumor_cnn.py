@@ -1,0 +1,561 @@
+"""TumorCNNClassifier: the estimator contract."""
+
+import time
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from scipy.special import log_softmax
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.utils import check_random_state
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+
+from skextra._sklearn import (
+    Interval,
+    StrOptions,
+    check_partial_fit_first_call,
+    check_sample_weight,
+    fit_context,
+)
+from skextra.neural_network._architectures import ARCHITECTURES, find_architecture
+from skextra.neural_network._images import (
+    ImageTransform,
+    network_size,
+    pixels_of,
+    random_affine,
+    shape_of_rows,
+)
+from skextra.neural_network._training import (
+    Batches,
+    BestEpoch,
+    build_net,
+    hold_out,
+    logits,
+    make_schedule,
+    merge_repeats,
+    private_generator,
+)
+
+_AUTO = StrOptions({"auto"})
+_RECIPE_PARAMETERS = (
+    "image_size",
+    "max_epochs",
+    "batch_size",
+    "learning_rate",
+    "weight_decay",
+    "optimizer",
+    "lr_scheduler",
+    "dropout",
+    "label_smoothing",
+    "augmentation",
+)
+
+
+def _torch_device(device):
+    """Return the torch device that `device` names."""
+    if device != "auto":
+        return torch.device(device)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+    r"""Convolutional network for brain MRI slices and other small images.
+
+    A scikit-learn classifier around a skorch net: it takes arrays of images or flat rows, works
+    in pipelines, searches and cross-validation, and is deterministic for an integer
+    `random_state`. It is a programming exercise on medical images, never medical advice.
+
+    Parameters
+    ----------
+    architecture : {"sequential", "mlp", "linear"} or type, default="sequential"
+        The network. ``"sequential"`` is the reference: three 3x3 convolutions with 32, 64 and
+        128 channels, each followed by ReLU and 2x2 max-pooling, then 256 units with dropout.
+        ``"mlp"`` (256 hidden units) and ``"linear"`` (softmax regression) are baselines. A class
+        of :class:`torch.nn.Module` is called with the image shape ``(height, width, channels)``
+        that the network sees and the number of classes, and must return logits.
+    image_shape : tuple of int, default=None
+        ``(height, width)`` or ``(height, width, channels)`` into which flat rows unfold. None
+        takes a square where the number of features is one, else a strip of one row. Ignored for
+        X of 3 or 4 dimensions.
+    image_size : int or "auto", default="auto"
+        Side in pixels at which the network sees the images. An integer resizes every image to
+        that square, up or down; ``"auto"`` shrinks sides over the recipe's size to it and keeps
+        smaller ones, at least 8.
+    max_epochs : int or "auto", default="auto"
+        Passes over the training set.
+    batch_size : int or "auto", default="auto"
+        Rows an update of the weights; at most ``n_samples``.
+    learning_rate : float or "auto", default="auto"
+        Step size of the optimizer.
+    weight_decay : float or "auto", default="auto"
+        Weight decay of the optimizer.
+    optimizer : str, callable or "auto", default="auto"
+        Name of a class in :mod:`torch.optim`, or a callable such as
+        ``functools.partial(torch.optim.SGD, momentum=0.9)``.
+    lr_scheduler : str, callable, None or "auto", default="auto"
+        Name of a class in :mod:`torch.optim.lr_scheduler`, which gets arguments that fit
+        `max_epochs`, or a callable of the optimizer. None keeps the rate constant.
+    dropout : float or "auto", default="auto"
+        Share of units left out at random while training, in [0, 1).
+    label_smoothing : float or "auto", default="auto"
+        Share of the target probability spread over all classes, in [0, 1).
+    augmentation : {"affine"}, callable, None or "auto", default="auto"
+        ``"affine"`` flips, turns, shifts and scales each training image at random; a callable
+        gets a batch tensor (n, channels, height, width) and returns it changed.
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes, multiplied into the sample weights.
+    early_stopping : bool, default=False
+        Hold out a part of the training set, stop when the accuracy on it no longer rises, and
+        keep the weights of the best epoch.
+    validation_fraction : float, default=0.1
+        Share held out for early stopping, in (0, 1).
+    n_iter_no_change : int, default=10
+        Epochs without a gain of more than `tol` after which early stopping stops.
+    tol : float, default=1e-4
+        See `n_iter_no_change`.
+    warm_start : bool, default=False
+        Start `fit` from the weights of the last one instead of new ones.
+    device : str, default="auto"
+        A torch device such as ``"cpu"`` or ``"cuda:0"``. ``"auto"`` takes CUDA, else MPS, else
+        the CPU.
+    random_state : int, RandomState instance or None, default=None
+        Decides initial weights, order of the rows, dropout and augmentation. The global
+        generators of torch are left as they were.
+    verbose : int, default=0
+        Above 0, print a line an epoch.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels, sorted.
+    n_features_in_ : int
+        Values an image or row: height times width times channels.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where X had string column names.
+    image_shape_ : tuple of int
+        (height, width, channels) of the images in X.
+    recipe_ : dict
+        The settings that were used, each ``"auto"`` filled in.
+    n_iter_ : int
+        Epochs trained.
+    loss_curve_ : list of float
+        Mean training loss (cross-entropy in nats) of each epoch.
+    validation_scores_ : list of float or None
+        Accuracy on the part held out after each epoch; None without early stopping.
+    best_epoch_ : int
+        Epoch, counted from 1, whose weights are kept.
+    net_ : skorch.NeuralNet
+        The trained net; None where the training set had one class.
+
+    See Also
+    --------
+    skextra.ScratchGaussianNB : A classifier for when features are few and time is short.
+
+    Notes
+    -----
+    For weights :math:`w_i` with mean 1 over the training set, each update of the weights lowers
+    the mean over a batch of :math:`w_i \, \ell(f(x_i), y_i)`, where :math:`\ell` is the
+    cross-entropy of the softmax of the logits :math:`f(x)`. Rows of weight 0 are dropped and
+    equal rows of one class merged beforehand, so a weight of 2 is the same as giving a row twice.
+
+    Pixels of 8 or 16 bits are divided by the largest value of their type, pixels of other types
+    scaled by the range found in `fit`; both are then mapped to [-1, 1]. Flat rows that are not
+    8- or 16-bit integers are features: each is standardised.
+
+    The optimizer of the recipe is AdamW [1]_.
+
+    References
+    ----------
+    .. [1] I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", ICLR 2019.
+       :doi:`10.48550/arXiv.1711.05101`
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skextra import TumorCNNClassifier
+    >>> digits = load_digits()
+    >>> classifier = TumorCNNClassifier(max_epochs=3, random_state=0)
+    >>> classifier.fit(digits.images[:1000], digits.target[:1000])
+    TumorCNNClassifier(max_epochs=3, random_state=0)
+    >>> classifier.score(digits.images[1000:], digits.target[1000:]) > 0.8
+    True
+    """
+
+    _parameter_constraints: dict = {
+        "architecture": [StrOptions(set(ARCHITECTURES)), type],
+        "image_shape": [tuple, list, None],
+        "image_size": [_AUTO, Interval(Integral, 8, None, closed="left")],
+        "max_epochs": [_AUTO, Interval(Integral, 1, None, closed="left")],
+        "batch_size": [_AUTO, Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [_AUTO, Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [_AUTO, Interval(Real, 0, None, closed="left")],
+        "optimizer": [str, callable],
+        "lr_scheduler": [str, callable, None],
+        "dropout": [_AUTO, Interval(Real, 0, 1, closed="left")],
+        "label_smoothing": [_AUTO, Interval(Real, 0, 1, closed="left")],
+        "augmentation": [StrOptions({"auto", "affine"}), callable, None],
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "warm_start": ["boolean"],
+        "device": [str],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        *,
+        architecture="sequential",
+        image_shape=None,
+        image_size="auto",
+        max_epochs="auto",
+        batch_size="auto",
+        learning_rate="auto",
+        weight_decay="auto",
+        optimizer="auto",
+        lr_scheduler="auto",
+        dropout="auto",
+        label_smoothing="auto",
+        augmentation="auto",
+        class_weight=None,
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        warm_start=False,
+        device="auto",
+        random_state=None,
+        verbose=0,
+    ):
+        self.architecture = architecture
+        self.image_shape = image_shape
+        self.image_size = image_size
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.optimizer = optimizer
+        self.lr_scheduler = lr_scheduler
+        self.dropout = dropout
+        self.label_smoothing = label_smoothing
+        self.augmentation = augmentation
+        self.class_weight = class_weight
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.warm_start = warm_start
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @with_callbacks
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None):
+        """Train the network on images X of classes y.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), (n_samples, height, width) or \
+                (n_samples, height, width, channels)
+            Images, or flat rows that `image_shape` unfolds; numbers of any dtype, finite.
+        y : array-like of shape (n_samples,)
+            Class labels, numbers or strings.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights of the rows; None weighs them alike.
+
+        Returns
+        -------
+        self : TumorCNNClassifier
+
+        Raises
+        ------
+        ValueError
+            If X, y or a parameter is not as described.
+        FloatingPointError
+            If the loss becomes infinite or NaN.
+        """
+        known = self.classes_ if self.warm_start and hasattr(self, "net_") else None
+        rows, y, weights = self._check_training_set(X, y, sample_weight, reset=known is None)
+        classes, codes = np.unique(y, return_inverse=True)
+        if known is not None and not np.array_equal(known, classes):
+            raise ValueError(
+                f"warm_start=True goes on with the classes {known} of the last fit, but y has "
+                f"{classes}. Give the same classes or a new estimator."
+            )
+        self.classes_ = classes
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        index, weights = self._weigh(rows, codes, weights)
+        rows, codes = rows[index], codes[index]
+        module = None if known is None or self.net_ is None else self.net_.module_
+        with private_generator(seed, _torch_device(self.device)) as get_state:
+            self._start_net(rows, weights, are_images=pixels_of(X) is not None, module=module)
+            if self.net_ is not None:
+                self._train(X, y, rows, codes, weights, seed)
+            self._generator_state = get_state()
+        return self
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Train one epoch on a batch of images, going on from where the last call ended.
+
+        The scaling of the pixels or features is that of the first call. The learning rate is
+        constant: a schedule would need to know how many calls will follow.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), (n_samples, height, width) or \
+                (n_samples, height, width, channels)
+            Images or flat rows.
+        y : array-like of shape (n_samples,)
+            Class labels.
+        classes : array-like of shape (n_classes,), default=None
+            All classes that any call will see; required in the first call.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights of the rows.
+
+        Returns
+        -------
+        self : TumorCNNClassifier
+
+        Raises
+        ------
+        ValueError
+            If X, y or a parameter is not as described, or a label is not among the classes.
+        """
+        first_call = check_partial_fit_first_call(self, classes)
+        rows, y, weights = self._check_training_set(X, y, sample_weight, reset=first_call)
+        unknown = np.setdiff1d(y, self.classes_)
+        if len(unknown):
+            raise ValueError(
+                f"y has the labels {unknown}, which are not among the classes {self.classes_} of "
+                "the first call to partial_fit."
+            )
+        codes = np.searchsorted(self.classes_, y)
+        index, weights = self._weigh(rows, codes, weights)
+        rows, codes = rows[index], codes[index]
+        if first_call:
+            random_state = check_random_state(self.random_state)
+            self._generator_state = random_state.randint(np.iinfo(np.int32).max)
+        with private_generator(self._generator_state, _torch_device(self.device)) as get_state:
+            if first_call:
+                self._start_net(rows, weights, are_images=pixels_of(X) is not None)
+            if self.net_ is not None:
+                batches = self._batches(rows, codes, weights)
+                self.loss_curve_.append(self.net_.train_epoch(batches))
+                self.n_iter_ += 1
+                self.best_epoch_ = self.n_iter_
+            self._generator_state = get_state()
+        return self
+
+    def _check_rows(self, X, y="no_validation", *, reset):
+        """Return X as rows (n_samples, n_features), and y with it where it is given."""
+        image_shape = pixels_of(X)
+        expected = None if reset else self.image_shape_
+        if expected is not None and image_shape not in (None, expected):
+            raise ValueError(
+                f"X holds images of shape {image_shape}, but {type(self).__name__} was fitted on "
+                f"images of shape {expected} (height, width, channels)."
+            )
+        if image_shape is not None:
+            X = np.asarray(X).reshape(len(X), int(np.prod(image_shape)))
+        elif (
+            expected is not None
+            and getattr(X, "shape", None) == expected[:2]
+            and X.shape[1] != self.n_features_in_
+        ):
+            raise ValueError(
+                f"X has the shape {X.shape} of one image; a batch of one image has the shape "
+                f"{(1, *X.shape)}: give X[np.newaxis]."
+            )
+        if isinstance(y, str):
+            return validate_data(self, X, reset=reset)
+        X, y = validate_data(self, X, y, reset=reset)
+        if reset:
+            self.image_shape_ = image_shape or shape_of_rows(X.shape[1], self.image_shape)
+        return X, y
+
+    def _check_training_set(self, X, y, sample_weight, *, reset):
+        rows, y = self._check_rows(X, y, reset=reset)
+        check_classification_targets(y)
+        y = column_or_1d(y, warn=True)
+        weights = check_sample_weight(
+            sample_weight, rows, dtype=np.float64, ensure_non_negative=True
+        )
+        return rows, y, weights
+
+    def _weigh(self, rows, codes, weights):
+        """Return the rows to train on and their weights, which have mean 1."""
+        if self.class_weight is not None:
+            present = np.unique(codes)
+            class_weight = compute_class_weight(
+                self.class_weight,
+                classes=self.classes_[present],
+                y=self.classes_[codes],
+                sample_weight=weights,
+            )
+            weights = weights * class_weight[np.searchsorted(present, codes)]
+        index, weights = merge_repeats(rows, codes, weights)
+        return index, weights / weights.mean()
+
+    def _start_net(self, rows, weights, *, are_images, module=None):
+        """Decide scaling and recipe and build the net, around new weights or those of `module`."""
+        factory, recipe = find_architecture(self.architecture)
+        if module is None:
+            resize_up = self.image_size != "auto"
+            image_size = self.image_size if resize_up else recipe.image_size
+            size = network_size(self.image_shape_, image_size, resize_up=resize_up)
+            self._transform = ImageTransform.from_data(
+                rows, weights, self.image_shape_, size, are_images=are_images
+            )
+        size = self._transform.size
+        chosen = {name: getattr(self, name) for name in _RECIPE_PARAMETERS}
+        self.recipe_ = recipe.resolve(chosen, n_samples=len(rows), size=size)
+        self.loss_curve_, self.validation_scores_ = [], None
+        self.n_iter_ = self.best_epoch_ = 0
+        self.net_ = None
+        if len(self.classes_) > 1:
+            if module is None:
+                network_shape = (*size, self.image_shape_[2])
+                module = factory(network_shape, len(self.classes_), self.recipe_["dropout"])
+                module = module.to(self._transform.dtype)
+            self.net_ = build_net(module, self.recipe_, _torch_device(self.device))
+
+    def _batches(self, rows, codes, weights):
+        augmentation = self.recipe_["augmentation"]
+        return Batches(
+            images=self._transform.load(rows),
+            codes=torch.from_numpy(codes),
+            weights=torch.from_numpy(weights).to(self._transform.dtype),
+            batch_size=self.recipe_["batch_size"],
+            to_input=self._transform.to_input,
+            augment=random_affine if augmentation == "affine" else augmentation,
+            device=torch.device(self.net_.device),
+        )
+
+    def _train(self, X, y, rows, codes, weights, seed):
+        """Run the epochs, reporting each to scikit-learn's callbacks."""
+        training = held_out = slice(None)
+        best = None
+        if self.early_stopping:
+            training, held_out = hold_out(codes, self.validation_fraction, seed)
+            best = BestEpoch(self.n_iter_no_change, self.tol)
+            self.validation_scores_ = []
+        batches = self._batches(rows[training], codes[training], weights[training])
+        n_epochs = self.recipe_["max_epochs"]
+        schedule = make_schedule(self.recipe_["lr_scheduler"], self.net_, n_epochs, batches)
+        started = time.perf_counter()
+        root = self._init_callback_context(max_subtasks=n_epochs)
+        root.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        for epoch in range(1, n_epochs + 1):
+            context = root.subcontext(task_name="epoch")
+            context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+            self.loss_curve_.append(self.net_.train_epoch(batches, schedule))
+            self.n_iter_ = self.best_epoch_ = epoch
+            line = f"epoch {epoch}/{n_epochs}  loss {self.loss_curve_[-1]:.4f}"
+            if best is not None:
+                predicted = logits(self.net_, self._transform, rows[held_out]).argmax(axis=1)
+                score = float(np.average(predicted == codes[held_out], weights=weights[held_out]))
+                self.validation_scores_.append(score)
+                best.update(epoch, score, self.net_.module_)
+                line += f"  validation accuracy {score:.4f}"
+            if self.verbose:
+                print(f"{line}  {time.perf_counter() - started:.1f} s", flush=True)
+            # The estimator can predict at this point as it is: nothing to reconstruct.
+            stop = context.call_on_fit_task_end(
+                estimator=self, X=X, y=y, reconstruction_attributes={}
+            )
+            if stop or (best is not None and best.is_over):
+                break
+        if best is not None:
+            best.restore(self.net_.module_)
+            self.best_epoch_ = best.epoch
+        root.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes={})
+
+    def _logits(self, X):
+        """Return the logits of X as float64 of shape (n_samples, n_classes)."""
+        check_is_fitted(self)
+        rows = self._check_rows(X, reset=False)
+        if self.net_ is None:
+            return np.zeros((len(rows), 1))
+        return logits(self.net_, self._transform, rows)
+
+    def decision_function(self, X):
+        """Return the logits of each class, or their difference for two classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), (n_samples, height, width) or \
+                (n_samples, height, width, channels)
+            Images or flat rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes) or (n_samples,), dtype float64
+            For two classes the logit of ``classes_[1]`` less that of ``classes_[0]``.
+        """
+        scores = self._logits(X)
+        return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
+
+    def predict_log_proba(self, X):
+        """Return the logarithm of the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), (n_samples, height, width) or \
+                (n_samples, height, width, channels)
+            Images or flat rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), dtype float64
+            The columns stand in the order of `classes_`.
+        """
+        return log_softmax(self._logits(X), axis=1)
+
+    def predict_proba(self, X):
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), (n_samples, height, width) or \
+                (n_samples, height, width, channels)
+            Images or flat rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), dtype float64
+            Each row sums to 1; the columns stand in the order of `classes_`.
+        """
+        return np.exp(self.predict_log_proba(X))
+
+    def predict(self, X):
+        """Return the most probable class of each image.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), (n_samples, height, width) or \
+                (n_samples, height, width, channels)
+            Images or flat rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels from `classes_`.
+        """
+        codes = self._logits(X).argmax(axis=1)
+        return self.classes_[codes]
+
+    def __sklearn_tags__(self):
+        """Return scikit-learn's description of what the estimator takes."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
