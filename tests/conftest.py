@@ -1,0 +1,5 @@
+"""What all tests share."""
+
+import matplotlib as mpl
+
+mpl.use("Agg")

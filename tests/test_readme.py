@@ -1,0 +1,90 @@
+"""The README's examples run, and its commands name what exists."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from skextra.datasets import make_brain_mri
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+COMMANDS = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda text: text.splitlines()[-1])
+def test_every_python_example_runs_as_a_script(example, tmp_path):
+    done = run(["-W", "error", "-c", example], tmp_path)
+    assert done.stdout.strip()
+
+
+def test_the_readme_has_both_commands_and_they_install_with_the_pinned_versions():
+    for name, last in (("main", "plot_quickstart.py"), ("test", "-m pytest")):
+        command = re.search(rf"<!-- {name} command -->\n```console\n(.*?)\n```", README).group(1)
+        assert "-c constraints.txt" in command
+        assert command.endswith(last)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_file_and_extra_that_a_command_names_exists(command):
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    for name in re.findall(r"\.\[(\w+)\]", command):
+        assert name in extras
+    for path in re.findall(r"(?<=\s)[\w./-]+\.(?:py|txt|json)", command):
+        assert (ROOT / path).exists(), path
+    for linked in re.findall(r"\]\(([\w./]+)\)", README):
+        assert (ROOT / linked).exists(), linked
+
+
+def test_every_required_and_test_dependency_is_pinned():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = list(project["dependencies"])
+    for extra in project["optional-dependencies"].values():
+        wanted += extra
+    names = {re.match(r"[\w-]+", text).group().lower() for text in wanted} - {"skextra"}
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pinned = {line.split("==")[0].lower() for line in lines if "==" in line}
+    assert names <= pinned
+
+
+@pytest.mark.parametrize("layout", ["synthetic", "classes", "Training/Testing"])
+def test_the_main_job_runs_end_to_end(layout, tmp_path):
+    arguments = ["--image-size", "24", "--max-epochs", "1", "--output", "pictures"]
+    if layout != "synthetic":
+        folders = ["Training", "Testing"] if layout == "Training/Testing" else ["."]
+        for seed, folder in enumerate(folders):
+            write_slices(tmp_path / "scans" / folder, seed)
+        arguments += ["--data", "scans"]
+    done = run([str(ROOT / "docs" / "examples" / "plot_quickstart.py"), *arguments], tmp_path)
+    assert re.search(r"ScratchGaussianNB +0\.9[0-9]+", done.stdout)
+    naive_bayes = re.findall(r"GaussianNB +(0\.\d+)", done.stdout)
+    assert naive_bayes[0] == naive_bayes[1]
+    assert "architecture=sequential" in done.stdout
+    assert "Confusion matrix" in done.stdout
+    if layout == "Training/Testing":
+        assert "test slices have a near duplicate in Training" in done.stdout
+    for name in ("training_curve.png", "predictions.png"):
+        with Image.open(tmp_path / "pictures" / name) as picture:
+            assert min(picture.size) > 300
+
+
+def write_slices(folder, seed):
+    images, names = make_brain_mri(48, image_size=32, random_state=seed)
+    for number, (image, name) in enumerate(zip(images, names, strict=True)):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / name / f"{number}.png")
+
+
+def run(arguments, folder):
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=folder, capture_output=True, text=True, timeout=280
+    )
+    assert done.returncode == 0, done.stderr
+    return done
