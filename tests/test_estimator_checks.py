@@ -12,7 +12,9 @@ from skextra import TumorCNNClassifier
 
 ESTIMATORS = [
     TumorCNNClassifier(random_state=0),
-    TumorCNNClassifier(architecture="mlp", class_weight="balanced", random_state=0),
+    TumorCNNClassifier(
+        architecture="mlp", class_weight="balanced", early_stopping=True, random_state=0
+    ),
 ]
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 import skorch
 import torch
-from sklearn.model_selection import StratifiedShuffleSplit
 from torch import optim
 from torch.nn import functional
 from torch.optim import lr_scheduler
@@ -240,9 +239,24 @@ def merge_repeats(rows, codes, weights):
 
 
 def hold_out(codes, fraction, seed):
-    """Return the indices of a training and a validation part, classes in proportion."""
-    splitter = StratifiedShuffleSplit(n_splits=1, test_size=fraction, random_state=seed)
-    return next(splitter.split(codes[:, None], codes))
+    """Return the indices of a training and a validation part, classes in proportion.
+
+    Every class with two rows or more gives at least one to each part, a class with one row gives
+    it to training: StratifiedShuffleSplit would refuse such small classes.
+    """
+    random_state = np.random.RandomState(seed)
+    held_out = []
+    for code in np.unique(codes):
+        members = random_state.permutation(np.flatnonzero(codes == code))
+        n_held_out = min(max(1, round(fraction * len(members))), len(members) - 1)
+        held_out.append(members[:n_held_out])
+    held_out = np.sort(np.concatenate(held_out))
+    if len(held_out) == 0:
+        raise ValueError(
+            f"early_stopping=True found no class with two different rows to hold one out of "
+            f"(n_samples={len(codes)}). Give more rows or early_stopping=False."
+        )
+    return np.setdiff1d(np.arange(len(codes)), held_out), held_out
 
 
 class BestEpoch:

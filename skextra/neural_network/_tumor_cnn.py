@@ -57,7 +57,10 @@ _RECIPE_PARAMETERS = (
 def _torch_device(device):
     """Return the torch device that `device` names."""
     if device != "auto":
-        return torch.device(device)
+        try:
+            return torch.device(device)
+        except RuntimeError as error:
+            raise ValueError(f"device={device!r} is no device of torch: {error}") from error
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
@@ -162,6 +165,7 @@ class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     the mean over a batch of :math:`w_i \, \ell(f(x_i), y_i)`, where :math:`\ell` is the
     cross-entropy of the softmax of the logits :math:`f(x)`. Rows of weight 0 are dropped and
     equal rows of one class merged beforehand, so a weight of 2 is the same as giving a row twice.
+    A class of which no row had a weight has probability 0.
 
     Pixels of 8 or 16 bits are divided by the largest value of their type, pixels of other types
     scaled by the range found in `fit`; both are then mapped to [-1, 1]. Flat rows that are not
@@ -295,6 +299,7 @@ class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         index, weights = self._weigh(rows, codes, weights)
         rows, codes = rows[index], codes[index]
+        self._seen = np.isin(np.arange(len(classes)), codes)
         module = None if known is None or self.net_ is None else self.net_.module_
         with private_generator(seed, _torch_device(self.device)) as get_state:
             self._start_net(rows, weights, are_images=pixels_of(X) is not None, module=module)
@@ -343,8 +348,10 @@ class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         index, weights = self._weigh(rows, codes, weights)
         rows, codes = rows[index], codes[index]
         if first_call:
+            self._seen = np.zeros(len(self.classes_), dtype=bool)
             random_state = check_random_state(self.random_state)
             self._generator_state = random_state.randint(np.iinfo(np.int32).max)
+        self._seen[codes] = True
         with private_generator(self._generator_state, _torch_device(self.device)) as get_state:
             if first_call:
                 self._start_net(rows, weights, are_images=pixels_of(X) is not None)
@@ -395,14 +402,16 @@ class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def _weigh(self, rows, codes, weights):
         """Return the rows to train on and their weights, which have mean 1."""
         if self.class_weight is not None:
-            present = np.unique(codes)
-            class_weight = compute_class_weight(
+            kept = weights > 0
+            present = np.unique(codes[kept])
+            class_weight = np.zeros(len(self.classes_))
+            class_weight[present] = compute_class_weight(
                 self.class_weight,
                 classes=self.classes_[present],
-                y=self.classes_[codes],
-                sample_weight=weights,
+                y=self.classes_[codes[kept]],
+                sample_weight=weights[kept],
             )
-            weights = weights * class_weight[np.searchsorted(present, codes)]
+            weights = weights * class_weight[codes]
         index, weights = merge_repeats(rows, codes, weights)
         return index, weights / weights.mean()
 
@@ -486,7 +495,9 @@ class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         rows = self._check_rows(X, reset=False)
         if self.net_ is None:
             return np.zeros((len(rows), 1))
-        return logits(self.net_, self._transform, rows)
+        scores = logits(self.net_, self._transform, rows)
+        scores[:, ~self._seen] = -np.inf  # no row of it had any weight: probability 0
+        return scores
 
     def decision_function(self, X):
         """Return the logits of each class, or their difference for two classes.

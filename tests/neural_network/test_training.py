@@ -203,6 +203,15 @@ def test_the_part_held_out_keeps_the_proportion_of_the_classes():
     assert np.bincount(codes[held_out]).tolist() == [20, 5]
 
 
+def test_small_classes_give_one_row_and_single_rows_stay_in_training():
+    training, held_out = hold_out(np.array([0, 1, 1, 2, 2, 2]), 0.1, seed=0)
+    codes = np.array([0, 1, 1, 2, 2, 2])
+    assert codes[held_out].tolist() == [1, 2]
+    assert sorted([*training, *held_out]) == list(range(6))
+    with pytest.raises(ValueError, match=r"early_stopping=True.*n_samples=2"):
+        hold_out(np.array([0, 1]), 0.5, seed=0)
+
+
 def test_the_best_epoch_is_kept_and_patience_counts_real_gains_only():
     module = torch.nn.Linear(1, 1)
     best = BestEpoch(n_iter_no_change=2, tol=0.1)

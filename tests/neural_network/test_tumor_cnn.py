@@ -200,6 +200,18 @@ def test_weights_of_rows_count_as_repeats(digits):
     assert_allclose(weighted.predict_proba(images), repeated.predict_proba(images), atol=1e-6)
 
 
+def test_a_class_without_weight_has_probability_zero(digits):
+    images, target = digits[0][:60], digits[1][:60] % 3
+    classifier = TumorCNNClassifier(max_epochs=1, random_state=0)
+    classifier.fit(images, target, sample_weight=target != 1)
+    proba = classifier.predict_proba(images)
+    assert np.array_equal(proba[:, 1], np.zeros(60))
+    assert_allclose(proba.sum(axis=1), 1)
+    classifier = TumorCNNClassifier(random_state=0)
+    classifier.partial_fit(images[:1], target[:1], classes=[0, 1, 2])
+    assert set(classifier.predict(images)) == {target[0]}
+
+
 def test_class_weight_multiplies_sample_weight(digits):
     images, target = digits[0][:60], digits[1][:60] % 2
     by_class = TumorCNNClassifier(class_weight={0: 3, 1: 1}, max_epochs=3, random_state=0)
@@ -319,6 +331,7 @@ def test_images_the_network_cannot_take_are_refused(fitted, X, message):
         ({"optimizer": "AdamV"}, "optimizer='AdamV'.*Did you mean 'Adam"),
         ({"lr_scheduler": "OneCycle"}, "lr_scheduler='OneCycle'.*'OneCycleLR'"),
         ({"image_size": 4}, "image_size"),
+        ({"device": "gpu"}, "device='gpu'"),
         ({"dropout": 1.0}, "dropout"),
         ({"max_epochs": 0}, "max_epochs"),
     ],
