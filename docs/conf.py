@@ -24,12 +24,11 @@ autosummary_generate = True
 numpydoc_class_members_toctree = False
 numpydoc_show_class_members = False
 extlinks = {"doi": ("https://doi.org/%s", "doi:%s")}
-# Not fetched: the build works without a network.
-intersphinx_mapping = {}
-
 sphinx_gallery_conf = {
     "examples_dirs": "examples",
     "gallery_dirs": "auto_examples",
+    "backreferences_dir": "api/generated/gallery",
+    "doc_module": ("skextra",),
     "filename_pattern": r"plot_",
     "download_all_examples": False,
     "show_memory": False,

@@ -12,7 +12,7 @@ from joblib import register_parallel_backend
 from skextra.parallel import SkextraBackend
 
 if TYPE_CHECKING:
-    from skextra import datasets, naive_bayes, neural_network, parallel
+    from skextra import datasets, naive_bayes, neural_network
     from skextra.naive_bayes import ScratchGaussianNB
     from skextra.neural_network import TumorCNNClassifier
 
@@ -33,7 +33,6 @@ _HOMES = {
     "ScratchGaussianNB": "skextra.naive_bayes",
     "TumorCNNClassifier": "skextra.neural_network",
 }
-
 
 # joblib has no entry point for backends, so importing the package is what makes the name known.
 register_parallel_backend("skextra", SkextraBackend)

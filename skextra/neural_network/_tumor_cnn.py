@@ -138,7 +138,7 @@ class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Class labels, sorted.
     n_features_in_ : int
         Values an image or row: height times width times channels.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the columns, where X had string column names.
     image_shape_ : tuple of int
         (height, width, channels) of the images in X.

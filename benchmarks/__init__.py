@@ -1,0 +1,1 @@
+"""asv benchmarks, one file a part, with the peers in the same grid."""

@@ -1,0 +1,40 @@
+"""What the fork server imports before it forks its first worker. Nobody else needs this.
+
+The worker processes are forked from a server that has already paid for the imports, so the
+second worker and every later one starts at once.
+"""
+
+import atexit
+import contextlib
+import os
+import sys
+from multiprocessing import forkserver
+
+
+def _prepare_server():
+    # Threads that a task starts by itself get one OpenMP thread each; the worker raises the limit
+    # of its main thread to its share. OpenMP reads this when it is loaded, which is after this.
+    os.environ["OMP_NUM_THREADS"] = "1"
+    # Out of the terminal's group, so that Ctrl-C ends the tasks and not the server, and out of
+    # the group of the worker that started it, if the calls are nested.
+    os.setpgid(0, 0)
+    atexit.register(_remove_address)
+
+
+def _remove_address():
+    """Remove the server's socket and its folder, after the parent died without doing so.
+
+    The server comes here when everybody who could ask it for a process has gone. A parent that
+    ends as it should removes them itself, after it has killed the server.
+    """
+    address = forkserver._forkserver._forkserver_address
+    if isinstance(address, str) and address.startswith("/"):
+        with contextlib.suppress(OSError):
+            os.unlink(address)
+            os.rmdir(os.path.dirname(address))
+
+
+if any("multiprocessing.forkserver" in word for word in sys.orig_argv):
+    _prepare_server()
+
+import skextra.parallel._worker  # noqa: E402, F401  what every worker runs

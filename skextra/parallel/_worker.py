@@ -1,0 +1,211 @@
+"""What runs inside a worker process: read a message, do it, answer, until the pipe closes."""
+
+import atexit
+import contextlib
+import copy
+import faulthandler
+import fcntl
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import threading
+from dataclasses import dataclass
+from multiprocessing import connection as mp_connection
+
+from joblib import parallel_config
+
+from skextra.parallel._errors import describe_call
+from skextra.parallel._messages import (
+    INITIALIZER,
+    NOT_READY,
+    QUIT,
+    RESULT,
+    SETTINGS,
+    TASK,
+    pack,
+    pack_error,
+    unpack,
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a worker takes over from its parent before it runs the tasks of a call."""
+
+    environment: dict  # the parent's, with the limits on threads in it
+    directory: str
+    sys_path: list
+    nested_backend: tuple  # joblib's backend and n_jobs for calls inside a task
+
+    def apply(self):
+        """Make this process like the parent; the limits on threads hold in this thread."""
+        for name in os.environ.keys() - self.environment.keys():
+            del os.environ[name]
+        os.environ.update(self.environment)
+        sys.path[:] = self.sys_path
+        with contextlib.suppress(OSError):  # the parent's directory may be gone
+            os.chdir(self.directory)
+        _limit_threads(self.environment)
+
+
+def main(connection, progress):
+    """Serve the pool behind a connection.
+
+    Parameters
+    ----------
+    connection : multiprocessing.connection.Connection
+        The worker's end of its pipe.
+    progress : ctypes.c_longlong
+        Memory shared with the pool. The worker writes the index of the call it is in, so that the
+        pool knows, when the worker dies, which one it was. It reads -1 before the first.
+    """
+    _leave_the_terminal()
+    _die_with_parent()
+    _keep_joblib_from_forking()
+    # multiprocessing ends its processes without these. What is there already is the server's.
+    atexit._clear()
+    _serve(connection, progress)
+    atexit._run_exitfuncs()
+
+
+def _serve(connection, progress):
+    """Answer messages until the pool says or shows that it is over."""
+    settings = None
+    while True:
+        try:
+            message = connection.recv_bytes()
+        except (EOFError, OSError):
+            return
+        kind = message[:1]
+        if kind == QUIT:
+            return
+        if kind == TASK:
+            answer = _run_task(message, progress, settings)
+            del message  # its arrays, before the next task brings its own
+            _flush()
+            _send(connection, answer)
+            del answer
+            continue
+        try:
+            if kind == SETTINGS:
+                settings = unpack(message)
+                settings.apply()
+            elif kind == INITIALIZER:
+                function, args = unpack(message)
+                function(*args)
+        except BaseException as error:
+            _flush()
+            _send(connection, pack(NOT_READY, bytes(pack_error(_from_caller(error)))))
+            return
+
+
+def _send(connection, message):
+    with contextlib.suppress(OSError):  # the pool has gone: the next read says so too
+        connection.send_bytes(message)
+
+
+def _flush():
+    """Show what the task printed: a worker may be killed before it flushes at its end."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+
+
+def _run_task(message, progress, settings):
+    """Run the calls of one task; the answer is a message, whatever happens."""
+    calls = []
+    try:
+        calls = unpack(message)
+        backend, n_jobs = settings.nested_backend
+        results = []
+        # A copy: a nested call that failed leaves no trace for the next task.
+        with parallel_config(backend=copy.copy(backend), n_jobs=n_jobs):
+            for index, (function, args, kwargs) in enumerate(calls):
+                progress.value = index
+                results.append(function(*args, **kwargs))
+    except BaseException as error:
+        return pack_error(_from_caller(error))
+    try:
+        return pack(RESULT, results)
+    except Exception as error:
+        text = f"could not pickle the result of {describe_call(*calls[0])}: {error}"
+        failure = pickle.PicklingError(text)
+        failure.__cause__ = error
+        return pack_error(failure)
+
+
+def _from_caller(error):
+    """Take this module's own frame off the top of the traceback."""
+    return error.with_traceback(error.__traceback__.tb_next)
+
+
+def _limit_threads(environment):
+    """Hold the libraries already loaded to what the environment says.
+
+    They read the environment once, when they were loaded, which may have been in the fork server;
+    those loaded from here on read it themselves.
+    """
+    from threadpoolctl import threadpool_limits
+
+    def limit(variable):
+        # OpenMP takes a list, one number a level of nesting.
+        first = environment[variable].split(",")[0]
+        return int(first) if first.isdigit() and int(first) > 0 else None
+
+    limits = {
+        "openmp": limit("OMP_NUM_THREADS"),
+        "blas": limit("OPENBLAS_NUM_THREADS"),
+        "mkl_rt": limit("MKL_NUM_THREADS"),
+        "libblis": limit("BLIS_NUM_THREADS"),
+    }
+    threadpool_limits({key: value for key, value in limits.items() if value is not None})
+    if "torch" in sys.modules and limits["openmp"] is not None:
+        sys.modules["torch"].set_num_threads(limits["openmp"])
+
+
+def _leave_the_terminal():
+    """Ctrl-C is the parent's affair; a crash in compiled code leaves its stack on stderr."""
+    os.setpgid(0, 0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # no usable stderr
+        faulthandler.enable(all_threads=False)
+
+
+def _keep_joblib_from_forking():
+    """Count as one of joblib's own workers, in which its "multiprocessing" never forks."""
+    with contextlib.suppress(ImportError, AttributeError):
+        from joblib.externals.loky import process_executor
+
+        process_executor._CURRENT_DEPTH += 1
+
+
+def _die_with_parent():
+    """Have this process and its children ended when the parent dies, however it dies.
+
+    The pipe that multiprocessing keeps open between the two closes then. On Linux the kernel
+    itself answers that with a SIGTERM to the process group, even while compiled code holds the
+    interpreter's lock. (Not SIGKILL: resource trackers, which clean up after the others, ignore
+    SIGTERM.) A thread watches too: for other systems, for a task that has caught SIGTERM, and for
+    a parent whose own forked children still hold the pipe open.
+    """
+    parent = multiprocessing.parent_process()
+    watched = [parent.sentinel]
+    if sys.platform == "linux":
+        f_setsig = 10  # from <fcntl.h>, the module does not name it
+        fcntl.fcntl(parent.sentinel, f_setsig, signal.SIGTERM)
+        fcntl.fcntl(parent.sentinel, fcntl.F_SETOWN, -os.getpid())
+        flags = fcntl.fcntl(parent.sentinel, fcntl.F_GETFL)
+        fcntl.fcntl(parent.sentinel, fcntl.F_SETFL, flags | os.O_ASYNC)
+        with contextlib.suppress(OSError):  # already dead: the sentinel is ready too
+            watched.append(os.pidfd_open(parent.pid))
+
+    def watch():
+        mp_connection.wait(watched)
+        with contextlib.suppress(OSError):
+            os.killpg(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, name="skextra-parent-watch", daemon=True).start()

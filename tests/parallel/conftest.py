@@ -1,0 +1,90 @@
+"""Helpers to watch processes from outside and to wait for events instead of for time."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def eventually():
+    """Wait until a condition holds and return its value; fail if it never does."""
+
+    def wait(condition, seconds=20):
+        deadline = time.monotonic() + seconds
+        while not (value := condition()):
+            assert time.monotonic() < deadline, f"still not so after {seconds} seconds"
+            time.sleep(0.01)
+        return value
+
+    return wait
+
+
+class Script:
+    """A Python program in a process of its own, all of whose descendants can be found."""
+
+    def __init__(self, path, text, arguments=()):
+        self.path = path / "script.py"
+        self.path.write_text(textwrap.dedent(text))
+        self.mark = f"SKEXTRA_TEST_MARK={uuid.uuid4().hex}"
+        self.temporary = path / "temporary"
+        self.temporary.mkdir()
+        name, value = self.mark.split("=")
+        environment = {**os.environ, name: value, "TMPDIR": str(self.temporary)}
+        environment.pop("PYTHONUNBUFFERED", None)  # what is printed waits in a buffer
+        self.process = subprocess.Popen(
+            [sys.executable, *arguments, str(self.path)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=path,
+            start_new_session=True,
+        )
+
+    def line(self):
+        """Read the next line that the program prints."""
+        return self.process.stdout.readline().strip()
+
+    def finish(self):
+        """Wait for the end; return what was printed, and fail if it ended in an error."""
+        out, err = self.process.communicate(timeout=120)
+        assert self.process.returncode == 0, err
+        return out.splitlines(), err
+
+    def pids(self):
+        """Return the process and every descendant that is still there."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                marked = self.mark.encode() in (folder / "environ").read_bytes()
+            except OSError:
+                continue
+            if marked:
+                found.append(int(folder.name))
+        return found
+
+
+@pytest.fixture
+def run_script(tmp_path):
+    """Start a script; whatever it leaves behind is killed when the test is over."""
+    scripts = []
+
+    def start(text, *arguments):
+        scripts.append(Script(tmp_path, text, arguments))
+        return scripts[-1]
+
+    yield start
+    for script in scripts:
+        for pid in script.pids():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        script.process.communicate()
