@@ -1,9 +1,17 @@
 """What the "skextra" backend adds to the work itself, beside loky."""
 
+import os
 import subprocess
 import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
 
-from joblib import Parallel, delayed
+import numpy as np
+from joblib import Parallel, delayed, parallel_config
+from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import GaussianNB
 
 import skextra  # noqa: F401  registers the backend
 
@@ -52,3 +60,62 @@ class FirstFit:
         """Run the program from its start to its end."""
         program = FIRST_FIT.format(backend=backend, n_jobs=1 if backend == "sequential" else 2)
         subprocess.run([sys.executable, "-c", program], check=True)
+
+
+class LargeArray:
+    """A table of 400 MB that every task gets, on workers that are warm."""
+
+    params = [BACKENDS]
+    param_names = ["backend"]
+    number = 1
+    timeout = 300
+
+    def setup(self, backend):
+        """Make the table and start the workers."""
+        self.X = np.random.default_rng(0).random((500_000, 100))
+        self.y = np.arange(len(self.X)) % 2
+        self.parallel = Parallel(n_jobs=2, backend=backend)
+        self.parallel(delayed(abs)(i) for i in range(10))
+
+    def time_20_reads(self, backend):
+        """Only read it: what handing it over costs."""
+        self.parallel(delayed(np.sum)(self.X) for _ in range(20))
+
+    def time_search(self, backend):
+        """Twenty fits of the simplest classifier."""
+        grid = {"var_smoothing": [1e-9, 1e-8, 1e-7, 1e-6]}
+        with parallel_config(backend, n_jobs=2):
+            GridSearchCV(GaussianNB(), grid, refit=False).fit(self.X, self.y)
+
+    def track_memory(self, backend):
+        """Return the memory of all processes while both workers have read it all."""
+
+        def hold(X, folder):
+            X.sum()
+            (folder / str(os.getpid())).touch()
+            while not (folder / "go").exists():
+                time.sleep(0.01)
+
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            tasks = [delayed(hold)(self.X, folder)] * 2
+            thread = threading.Thread(target=self.parallel, args=(tasks,))
+            thread.start()
+            while len(list(folder.iterdir())) < 2:
+                time.sleep(0.01)
+            memory = _memory_of_all(os.getpid())
+            (folder / "go").touch()
+            thread.join()
+        return memory
+
+    track_memory.unit = "MiB"
+
+
+def _memory_of_all(pid):
+    """Sum the memory of a process and its descendants; what they share counts once (PSS)."""
+    children = Path(f"/proc/{pid}/task").glob("*/children")
+    below = sum(
+        _memory_of_all(int(child)) for path in children for child in path.read_text().split()
+    )
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return below + sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024

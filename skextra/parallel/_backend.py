@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import warnings
-from numbers import Integral
+from numbers import Integral, Real
 
 from joblib.parallel import (
     AutoBatchingMixin,
@@ -17,12 +17,42 @@ from joblib.parallel import (
     cpu_count,
 )
 
+from skextra.parallel._ledger import Ledger
 from skextra.parallel._messages import INITIALIZER, SETTINGS, pack
 from skextra.parallel._pool import get_pool
+from skextra.parallel._sharing import Store
 from skextra.parallel._worker import Settings
 
 # What joblib.Parallel passes to every backend, needed or not.
 _FROM_JOBLIB = {"max_nbytes", "temp_folder", "mmap_mode", "verbose", "context"}
+_OPTIONS = {
+    "devices",
+    "inner_max_num_threads",
+    "initializer",
+    "initargs",
+    "journal",
+    "max_retries",
+    "task_timeout",
+    "tasks_per_device",
+}
+
+
+def _store(max_nbytes=2**20, mmap_mode="r", temp_folder=None, **others):
+    """Make what shares the large arguments, from joblib's options for that."""
+    return Store(max_nbytes, mmap_mode, temp_folder or os.environ.get("JOBLIB_TEMP_FOLDER"))
+
+
+def _large_result(max_nbytes):
+    """Say from which size on results are shared: small ones are not worth a file each."""
+    return max(max_nbytes, 2**20)
+
+
+def _are_names(devices):
+    return (
+        isinstance(devices, list | tuple)
+        and len(devices) > 0
+        and all(isinstance(name, str) for name in devices)
+    )
 
 
 class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
@@ -43,10 +73,26 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         a call with another initializer, or the same with other arguments, gets new ones.
     initargs : tuple, default=()
         The arguments of `initializer`.
+    max_retries : int, default=2
+        How often a call is repeated whose worker process died, the last time with no other task
+        of the program beside it. Exceptions are not repeated.
+    task_timeout : float, default=None
+        How many seconds one call may take. Its worker is killed then, and the call not repeated.
+    journal : path-like, default=None
+        A file to which every fit of scikit-learn's searches is written when it is done, and from
+        which it is taken instead of being done again. It is made if it is not there.
+    devices : sequence of str, default=None
+        Names of devices, such as ``["cuda:0", "cuda:1"]``. Each task has a slot on one of them,
+        which `leased_device` names.
+    tasks_per_device : int, default=1
+        How many tasks may be on one device at once.
 
     See Also
     --------
-    WorkerCrashError : What a call raises when a worker process dies.
+    WorkerCrashError : What a call raises when its workers die.
+    TaskTimeoutError : What a call raises that takes longer than `task_timeout`.
+    Journal : Reads what is in a journal.
+    journaled : Marks another function as one to be written to the journal.
 
     Notes
     -----
@@ -68,16 +114,45 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
     supports_inner_max_num_threads = True
 
     def __init__(
-        self, nesting_level=None, inner_max_num_threads=None, initializer=None, initargs=()
+        self,
+        nesting_level=None,
+        inner_max_num_threads=None,
+        initializer=None,
+        initargs=(),
+        max_retries=2,
+        task_timeout=None,
+        journal=None,
+        devices=None,
+        tasks_per_device=1,
     ):
         super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads)
         self.initializer = initializer
         self.initargs = initargs
+        self.max_retries = max_retries
+        self.task_timeout = task_timeout
+        self.journal = journal
+        self.devices = devices
+        self.tasks_per_device = tasks_per_device
         self.parallel = None
+        self._ledger = None
         self._workers = None
+        self._sharing = None
+
+    @property
+    def default_n_jobs(self):
+        """How many tasks run at once if the caller does not say."""
+        if self.devices is not None:
+            return max(2, len(self.devices) * self.tasks_per_device)
+        return 2 if self._needs_processes else 1
+
+    @property
+    def _needs_processes(self):
+        """Whether there are options that mean nothing without worker processes."""
+        options = (self.journal, self.task_timeout, self.devices)
+        return any(option is not None for option in options)
 
     def effective_n_jobs(self, n_jobs):
-        """Return how many tasks run at once.
+        """Return how many tasks joblib is to hand out at once.
 
         Parameters
         ----------
@@ -87,37 +162,62 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         Returns
         -------
         n_jobs : int
-            The number; 1 where processes cannot be started or waited for.
+            The number; 1 where processes cannot be started or waited for. For 1, joblib runs the
+            tasks in this process itself, so that it is at least 2 where options need a worker,
+            even if there is only one core: no more than that are at work at once.
         """
+        n_at_once = self._n_at_once(n_jobs)
+        if n_at_once == 1 and n_jobs not in (1, None) and self._needs_processes:
+            return 2 if self._can_start_processes() else 1
+        return n_at_once if n_at_once == 1 or self._can_start_processes() else 1
+
+    @staticmethod
+    def _n_at_once(n_jobs):
         if n_jobs == 0:
             raise ValueError("n_jobs == 0 in Parallel has no meaning")
         if n_jobs is None:
             return 1
         if n_jobs < 0:
             n_jobs = max(cpu_count() + 1 + n_jobs, 1)
-        if n_jobs == 1:
-            return 1
+        return n_jobs
+
+    def _can_start_processes(self):
         if multiprocessing.current_process().daemon:
             reason = "in a daemonic process"
         elif not (self.in_main_thread() or self.nesting_level == 0):
             reason = "below threads"
         else:
-            return n_jobs
+            return True
         warnings.warn(
             f"Skextra-backed parallel loops cannot be nested {reason}, setting n_jobs=1",
-            stacklevel=3,
+            stacklevel=4,
         )
-        return 1
+        return False
 
     def configure(self, n_jobs=1, parallel=None, prefer=None, require=None, **options):
         """Prepare for the calls of one ``Parallel`` and return how many tasks run at once."""
         self._take_options(options)
+        n_at_once = self._n_at_once(n_jobs)
         n_jobs = self.effective_n_jobs(n_jobs)
         if n_jobs == 1:
             raise FallbackToBackend(SequentialBackend(nesting_level=self.nesting_level))
         self.parallel = parallel
-        self._workers = self._open_session(n_jobs)
+        if self.journal is not None:
+            self._ledger = Ledger(self.journal)
+        self._sharing = _store(**options)
+        self._workers = self._open_session(n_at_once)
         return n_jobs
+
+    def compute_batch_size(self):
+        """Return how many calls joblib is to hand out in one batch."""
+        # With a journal each call is on disk when it is done, and those that are found there,
+        # which take no time, say nothing about how many others should go together.
+        return 1 if self._ledger is not None else super().compute_batch_size()
+
+    def stop_call(self):
+        """Let the caller have its arrays back, to change them if it will."""
+        if self._sharing is not None:
+            self._sharing.end_call()
 
     def submit(self, func, callback=None):
         """Queue a batch; `callback` is called once with the future that this returns."""
@@ -132,6 +232,14 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         if self._workers is not None:
             self._workers.close()
             self._workers = None
+        if self._sharing is not None:
+            self._sharing.close()
+            self._sharing = None
+        ledger, self._ledger = self._ledger, None
+        if ledger is not None:
+            ledger.close()
+            if not getattr(self.parallel, "_exception", False):
+                ledger.report()
         self.reset_batch_stats()
 
     def abort_everything(self, ensure_ready=True):
@@ -142,20 +250,32 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
 
     def _take_options(self, options):
         """Take what was given to ``Parallel``; it goes before what the constructor got."""
-        known = {"inner_max_num_threads", "initializer", "initargs"}
-        unknown = sorted(options.keys() - known - _FROM_JOBLIB)
+        unknown = sorted(options.keys() - _OPTIONS - _FROM_JOBLIB)
         if unknown:
             raise TypeError(
                 f'the "skextra" backend has no option {", ".join(map(repr, unknown))}; it has '
-                f"{', '.join(map(repr, sorted(known)))}"
+                f"{', '.join(map(repr, sorted(_OPTIONS)))}"
             )
-        for name in known & options.keys():
+        for name in _OPTIONS & options.keys():
             setattr(self, name, options[name])
         threads = self.inner_max_num_threads
         if threads is not None and not (isinstance(threads, Integral) and threads > 0):
             raise ValueError(f"inner_max_num_threads must be a positive integer, got {threads!r}")
         if self.initializer is not None and not callable(self.initializer):
             raise TypeError(f"initializer must be callable, got {self.initializer!r}")
+        if not (isinstance(self.max_retries, Integral) and self.max_retries >= 0):
+            raise ValueError(f"max_retries must be 0 or more, got {self.max_retries!r}")
+        limit = self.task_timeout
+        if limit is not None and not (isinstance(limit, Real) and 0 < limit < float("inf")):
+            raise ValueError(f"task_timeout must be a number of seconds over 0, got {limit!r}")
+        if self.journal is not None and not isinstance(self.journal, str | os.PathLike):
+            raise TypeError(f"journal must be the path of a file, got {self.journal!r}")
+        if self.devices is not None and not _are_names(self.devices):
+            raise TypeError(f"devices must be a list of names, got {self.devices!r}")
+        if not (isinstance(self.tasks_per_device, Integral) and self.tasks_per_device > 0):
+            raise ValueError(
+                f"tasks_per_device must be a positive integer, got {self.tasks_per_device!r}"
+            )
 
     def _open_session(self, n_jobs):
         settings = Settings(
@@ -163,12 +283,22 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
             directory=os.getcwd(),
             sys_path=list(sys.path),
             nested_backend=self.get_nested_backend(),
+            max_nbytes=_large_result(self._sharing.max_nbytes),
         )
         initializer = None
         if self.initializer is not None:
             initializer = pack(INITIALIZER, (self.initializer, tuple(self.initargs)))
         return get_pool().open_session(
-            n_jobs, pack(SETTINGS, settings), initializer, self._fail_call
+            n_jobs,
+            pack(SETTINGS, settings),
+            initializer,
+            self._fail_call,
+            max_retries=self.max_retries,
+            task_timeout=self.task_timeout,
+            sharing=self._sharing,
+            ledger=self._ledger,
+            devices=None if self.devices is None else tuple(self.devices),
+            tasks_per_device=self.tasks_per_device,
         )
 
     def _fail_call(self, error):

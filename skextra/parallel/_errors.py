@@ -2,14 +2,34 @@
 
 import reprlib
 import signal
+from dataclasses import dataclass
+
+from skextra.parallel._search import describe_fit, is_fit
 
 
 class WorkerCrashError(RuntimeError):
     """A worker process died, or could not start.
 
-    The message names the function the worker was running, a short form of its arguments, and how
-    the process ended: the signal that killed it or its exit code. The backend stays usable: the
-    next call gets a new worker.
+    The message names the function the worker was running, a short form of its arguments, how the
+    process ended (the signal that killed it or its exit code), how often it was tried, and the
+    end of what the worker wrote to its standard error stream. The backend stays usable: the next
+    task gets a new worker.
+
+    Parameters
+    ----------
+    message : str
+        What happened, in words.
+    exit_code : int or None
+        How the process ended: minus the number of the signal that killed it, or its exit code.
+    n_tries : int
+        How often the call was tried.
+    stderr : str
+        The end of the standard error stream of the worker that died last.
+
+    Attributes
+    ----------
+    exit_code, n_tries, stderr
+        The parameters.
 
     Examples
     --------
@@ -21,8 +41,60 @@ class WorkerCrashError(RuntimeError):
     ...     Parallel(n_jobs=2, backend="skextra")(delayed(os._exit)(code) for code in (3, 3))
     ... except WorkerCrashError as error:
     ...     print(error)
-    A worker process died while it was running posix._exit(3): it exited with code 3.
+    A worker process died while it was running posix._exit(3): it exited with code 3. It was tried
+    3 times.
     """
+
+    def __init__(self, message, exit_code=None, n_tries=1, stderr=""):
+        super().__init__(message)
+        self.exit_code = exit_code
+        self.n_tries = n_tries
+        self.stderr = stderr
+
+
+class TaskTimeoutError(TimeoutError):
+    """A call took longer than ``task_timeout`` allows, and its worker was killed.
+
+    Parameters
+    ----------
+    message : str
+        Which call, in words.
+    n_tries : int
+        How often the call was tried: more than once if workers had died in it before.
+    stderr : str
+        The end of the standard error stream of the worker.
+
+    Attributes
+    ----------
+    n_tries, stderr
+        The parameters.
+    """
+
+    def __init__(self, message, n_tries=1, stderr=""):
+        super().__init__(message)
+        self.n_tries = n_tries
+        self.stderr = stderr
+
+
+@dataclass(frozen=True)
+class Death:
+    """How a worker died."""
+
+    exit_code: int | None
+    overdue: bool = False  # killed because its call took too long
+    out_of_memory: bool = False
+    stderr: str = ""
+
+    def error(self, call, n_tries, task_timeout):
+        """Return the error for the call that the worker was in, described in words."""
+        tries = f" It was tried {n_tries} times." if n_tries > 1 else ""
+        end = f"\nThe end of its standard error stream:\n{self.stderr}" if self.stderr else ""
+        if self.overdue:
+            text = f"{call} took longer than the task_timeout of {task_timeout:g} seconds."
+            return TaskTimeoutError(f"{text}{tries}{end}", n_tries, self.stderr)
+        reason = describe_exit(self.exit_code, self.out_of_memory)
+        text = f"A worker process died while it was running {call}: {reason}.{tries}{end}"
+        return WorkerCrashError(text, self.exit_code, n_tries, self.stderr)
 
 
 _HINTS = {
@@ -32,8 +104,10 @@ _HINTS = {
 }
 
 
-def describe_exit(exit_code):
+def describe_exit(exit_code, out_of_memory=False):
     """Say in words how a process ended, from its ``multiprocessing`` exit code."""
+    if out_of_memory:
+        return "the system killed it because memory ran out"
     if exit_code is None:
         return "it closed its connection"
     if exit_code >= 0:
@@ -71,6 +145,8 @@ def describe_call(function, args, kwargs, max_length=300):
     named = function
     while not hasattr(named, "__qualname__") and hasattr(named, "func"):
         named = named.func  # functools.partial, nested or not
+    if is_fit(named):
+        return describe_fit(args, kwargs, _short.repr)[:max_length]
     name = getattr(named, "__qualname__", None) or type(named).__name__
     module = getattr(named, "__module__", None)
     if module not in (None, "builtins", "__main__"):

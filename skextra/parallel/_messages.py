@@ -10,23 +10,60 @@ import traceback
 
 import cloudpickle
 
+from skextra.parallel._pickling import Shared, SharedCalls, share
+
 # From the pool to the worker.
-SETTINGS, INITIALIZER, TASK, QUIT = b"s", b"i", b"t", b"q"
+DEVICE, SETTINGS, INITIALIZER, TASK, QUIT = b"d", b"s", b"i", b"t", b"q"
 # From the worker to the pool.
 RESULT, ERROR, NOT_READY = b"r", b"e", b"n"
+# A result of which a part follows it: the descriptors of the segments that it refers to. Only
+# the process that received those can read it.
+SHARED_RESULT = b"R"
+# Not a pickle but a number: the next message holds the results of so many calls of the task, and
+# not yet all.
+PARTIAL = b"p"
 
 
-def pack(kind, content):
-    """Write a message; what cannot be pickled raises what pickling it raised."""
-    file = io.BytesIO()
-    file.write(kind)
-    cloudpickle.dump(content, file, protocol=pickle.HIGHEST_PROTOCOL)
+def pack(kind, content, sharing=None):
+    """Write a message; what cannot be pickled raises what pickling it raised.
+
+    With a `Store` or an `Outbox` as `sharing`, large arrays are not in it but in segments. Those
+    of a store live as long as the message that is returned; those of an outbox are to be sent
+    after the message, which begins with SHARED_RESULT if there are any.
+    """
+    if sharing is None:
+        file = io.BytesIO()
+        file.write(kind)
+        cloudpickle.dump(content, file, protocol=pickle.HIGHEST_PROTOCOL)
+        return file.getbuffer()
+    shared, segments = share(content, sharing)
+    file = _Message(segments)
+    if not segments:
+        file.write(kind)
+        file.write(shared.pieces[0])
+        return file.getbuffer()
+    if kind == TASK and len(content) > 1:
+        calls, of_calls = zip(*(share(call, sharing) for call in content), strict=True)
+        shared, file.segments = SharedCalls(calls), [segments, of_calls]
+    file.write(SHARED_RESULT if kind == RESULT else kind)
+    pickle.dump(shared, file, protocol=pickle.HIGHEST_PROTOCOL)
     return file.getbuffer()
+
+
+class _Message(io.BytesIO):
+    """A message that keeps what it refers to, as its buffer keeps the message."""
+
+    def __init__(self, segments):
+        super().__init__()
+        self.segments = segments
 
 
 def unpack(message):
     """Read the content of a message back."""
-    return pickle.loads(memoryview(message)[1:])
+    content = pickle.loads(memoryview(message)[1:])
+    if type(content) is Shared:
+        return content.load(getattr(message, "descriptors", ()))
+    return content
 
 
 class RemoteTraceback(Exception):

@@ -9,12 +9,15 @@ import contextlib
 import functools
 import os
 import selectors
+import signal
 import threading
 import time
 from multiprocessing import util
 
-from skextra.parallel._errors import WorkerCrashError
-from skextra.parallel._messages import NOT_READY, unpack, unpack_error
+from skextra.parallel._devices import Slots
+from skextra.parallel._errors import Death, WorkerCrashError
+from skextra.parallel._memory import oom_kills
+from skextra.parallel._messages import ERROR, NOT_READY, PARTIAL, unpack, unpack_error
 from skextra.parallel._process import Worker, forget_server, stop_server
 from skextra.parallel._session import Session
 
@@ -36,7 +39,10 @@ class Pool:
         self.idle_seconds = idle_seconds
         self.workers = set()
         self._idle = []  # the one that ran last is at the end, and goes first
-        self._waiting = {}  # the sessions with tasks that wait, in order: a set that keeps it
+        self._waiting = {}  # the sessions with runs that wait, in order: a set that keeps it
+        self._lone = None  # the worker whose run is to have the machine for itself
+        self._oom_kills = oom_kills()
+        self._slots = Slots()
         self._commands = collections.deque()
         self._closing = False
         self._selector = selectors.DefaultSelector()
@@ -52,9 +58,9 @@ class Pool:
         """Whether a session can be opened: not while or after the pool ends."""
         return self._thread.is_alive() and not self._closing
 
-    def open_session(self, n_workers, settings, initializer, on_callback_error):
+    def open_session(self, n_workers, settings, initializer, on_callback_error, **options):
         """Return a session; it costs nothing before its first task."""
-        return Session(self, n_workers, settings, initializer, on_callback_error)
+        return Session(self, n_workers, settings, initializer, on_callback_error, **options)
 
     def post(self, command, *args):
         """Have the dispatcher call a method of this pool."""
@@ -91,23 +97,22 @@ class Pool:
         finally:
             self._selector.close()
 
-    def enqueue(self, session, task):
-        """Take a task; one of a closed session is told at once that it will not run."""
+    def enqueue(self, session, run):
+        """Take a run; one of a closed session is told at once that it will not be."""
         if session.closed or self._closing:
-            session.cancel(task)
+            session.cancel(run.task)
             return
-        session.pending.append(task)
+        session.pending.append(run)
         self._waiting[session] = None
 
     def end_session(self, session):
         """Forget a session: kill its workers, which run what nobody waits for any more."""
         self._waiting.pop(session, None)
-        for worker in session.workers:
-            session.cancel(worker.task)
-            worker.session = worker.task = None
+        for worker in list(session.workers):
+            _, run = self._release(worker)
+            session.cancel(run.task)
             worker.leaving = True
             worker.kill()
-        session.workers.clear()
         session.end()
 
     def _end_workers(self):
@@ -118,38 +123,88 @@ class Pool:
             self._dismiss(self._idle.pop())
 
     def _assign(self):
-        """Give waiting tasks to workers, as many as each session may have."""
+        """Give waiting runs to workers, as many as each session may have.
+
+        While a run waits that is to be alone, no other begins; it begins when all have ended.
+        """
+        if self._lone is not None:
+            return
+        lone = [session for session in self._waiting if session.pending_alone]
+        for session in lone:
+            while session.pending_alone and self._lone is None:
+                if any(worker.run is not None for worker in self.workers):
+                    return
+                if not self._has_room(session):
+                    return
+                self._lone = self._begin(session, session.pending_alone.popleft())
+            self._stop_waiting(session)
+        if self._lone is not None:
+            return
         for session in list(self._waiting):
-            while session.pending and len(session.workers) < session.n_workers:
-                task = session.pending.popleft()
-                message = task.message()
-                if message is None:
-                    session.finish(task)
-                    continue
-                try:
-                    worker = self._worker_for(session)
-                except Exception as error:
-                    failure = WorkerCrashError(f"A worker process could not start: {error!r}.")
-                    failure.__cause__ = error
-                    session.finish(task, failure)
-                    continue
-                worker.session, worker.task = session, task
-                session.workers.add(worker)
-                worker.progress.value = -1
-                worker.send(message)
-            if not session.pending:
-                del self._waiting[session]
+            while session.pending and self._has_room(session):
+                self._begin(session, session.pending.popleft())
+            self._stop_waiting(session)
+
+    def _has_room(self, session):
+        """Whether one more run of a session may begin."""
+        if len(session.workers) >= session.n_workers:
+            return False
+        return session.devices is None or self._device_for(session) is not None
+
+    def _device_for(self, session):
+        if session.devices is None:
+            return None
+        return self._slots.choose(session.devices, session.tasks_per_device)
+
+    def _free_slot(self, worker):
+        """Let others have the device of a worker that has ended its run, or itself."""
+        if worker.has_slot:
+            worker.has_slot = False
+            self._slots.free(worker.device)
+
+    def _stop_waiting(self, session):
+        if not session.pending and not session.pending_alone:
+            self._waiting.pop(session, None)
+
+    def _begin(self, session, run):
+        """Give a run to a worker and return it; None if that cannot be."""
+        if run.task.done:
+            return None
+        if run.message() is None:
+            session.finish(run.task)
+            return None
+        try:
+            worker = self._worker_for(session)
+        except Exception as error:
+            failure = WorkerCrashError(f"A worker process could not start: {error!r}.")
+            failure.__cause__ = error
+            session.finish(run.task, failure)
+            return None
+        session.workers.add(worker)
+        if worker.device is not None:
+            worker.has_slot = True
+            self._slots.take(worker.device)
+        worker.assign(session, run)
+        return worker
+
+    def _release(self, worker):
+        if worker is self._lone:
+            self._lone = None
+        return worker.release()
 
     def _worker_for(self, session):
         """Return an idle worker or a new one, prepared for a session's tasks."""
-        fitting = [w for w in self._idle if w.initializer in (None, session.initializer)]
+        device = self._device_for(session)
+        candidates = [worker for worker in self._idle if worker.device == device]
+        fitting = [w for w in candidates if w.initializer in (None, session.initializer)]
         if fitting:
             worker = fitting[-1]
             self._idle.remove(worker)
         else:
-            while self._idle:  # another initializer has run in these
-                self._dismiss(self._idle.pop())
-            worker = Worker()
+            for worker in candidates:  # another initializer has run in these
+                self._idle.remove(worker)
+                self._dismiss(worker)
+            worker = Worker(device)
             self.workers.add(worker)
             for file, handle in (
                 (worker.connection, self._on_message),
@@ -175,27 +230,35 @@ class Pool:
         if worker.connection.closed:  # its exit came first in the same round
             return
         try:
-            message = worker.connection.recv_bytes()
+            message = worker.receive()
         except (EOFError, OSError):
             # Closed, or a message broken off: it is dead or as good as. Its sentinel follows.
             self._selector.unregister(worker.connection)
             worker.kill()
             return
-        if worker.task is None:  # its session was closed meanwhile
+        if worker.run is None:  # its session was closed meanwhile
             return
-        session, task = worker.session, worker.task
-        worker.session = worker.task = None
-        session.workers.discard(worker)
-        if message[:1] == NOT_READY:
+        kind = message[:1]
+        if kind == PARTIAL:
+            worker.n_announced = int.from_bytes(message[1:], "little")
+            return
+        if worker.n_announced is not None:
+            worker.run.answer(message, worker.n_announced)
+            worker.n_announced = None
+            return
+        session, run = self._release(worker)
+        self._free_slot(worker)
+        if kind == NOT_READY:
             worker.leaving = True
-            session.finish(task, unpack_error(unpack(message)))
+            session.finish(run.task, unpack_error(unpack(message)))
             return
-        task.answer(message)
+        run.answer(message)
         if not worker.leaving:
             worker.deadline = time.monotonic() + self.idle_seconds
             self._idle.append(worker)
         self._assign()  # first, so that the worker need not wait for joblib
-        session.finish(task)
+        if run.task.complete or kind == ERROR:
+            session.finish(run.task)
 
     def _on_exit(self, worker):
         worker.leaving = True
@@ -207,14 +270,24 @@ class Pool:
         for file in (worker.connection, worker.sentinel):
             with contextlib.suppress(KeyError):
                 self._selector.unregister(file)
-        progress = worker.progress.value
         exit_code = worker.close()
-        session, task = worker.session, worker.task
-        if task is not None:
-            session.workers.discard(worker)
-            session.lose(task, progress, exit_code)
-            if session.pending:
-                self._waiting[session] = None
+        self._free_slot(worker)
+        if worker.run is None:
+            return
+        session, run = self._release(worker)
+        position = run.recover(worker.progress)
+        if worker.overdue is not None and worker.overdue != position:
+            position = None  # the call that took too long has ended, and this one had just begun
+        session.lose(run, position, self._death(worker, exit_code))
+        if session.pending or session.pending_alone:
+            self._waiting[session] = None
+
+    def _death(self, worker, exit_code):
+        overdue, out_of_memory = worker.overdue is not None, False
+        if exit_code == -signal.SIGKILL and not overdue and self._oom_kills is not None:
+            before, self._oom_kills = self._oom_kills, oom_kills()
+            out_of_memory = self._oom_kills is not None and self._oom_kills > before
+        return Death(exit_code, overdue, out_of_memory, worker.stderr.tail())
 
     def _has_message(self, worker):
         try:
@@ -235,7 +308,9 @@ class Pool:
         for worker in list(self.workers):
             if worker.deadline is None or worker.deadline > now:
                 continue
-            if worker.leaving:
+            if worker.run is not None:
+                worker.check_time(now)
+            elif worker.leaving:
                 worker.kill()
                 worker.deadline = None
             else:
@@ -246,8 +321,8 @@ class Pool:
         self._closing = True
         for worker in self.workers:
             worker.kill()
-            if worker.task is not None:
-                worker.session.finish(worker.task, error)
+            if worker.run is not None:
+                worker.session.finish(worker.run.task, error)
         for session in self._waiting:
             session.end()
 

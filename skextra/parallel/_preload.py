@@ -22,19 +22,23 @@ def _prepare_server():
 
 
 def _remove_address():
-    """Remove the server's socket and its folder, after the parent died without doing so.
+    """Remove the parent's files and folders, after it died without doing so.
 
     The server comes here when everybody who could ask it for a process has gone. A parent that
     ends as it should removes them itself, after it has killed the server.
     """
     address = forkserver._forkserver._forkserver_address
     if isinstance(address, str) and address.startswith("/"):
+        folder = os.path.dirname(address)
+        # The folders of arrays, where there was need for them: their names are in a file here.
+        remove_folders(os.path.join(folder, FOLDERS_FILE))
         with contextlib.suppress(OSError):
             os.unlink(address)
-            os.rmdir(os.path.dirname(address))
+            os.rmdir(folder)
 
 
 if any("multiprocessing.forkserver" in word for word in sys.orig_argv):
     _prepare_server()
 
 import skextra.parallel._worker  # noqa: E402, F401  what every worker runs
+from skextra.parallel._sharing import FOLDERS_FILE, remove_folders  # noqa: E402

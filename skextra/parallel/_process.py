@@ -5,6 +5,7 @@ import io
 import os
 import signal
 import sys
+import time
 from multiprocessing import forkserver, resource_tracker, spawn, util
 from multiprocessing.context import (
     ForkServerContext,
@@ -16,7 +17,10 @@ from multiprocessing.popen_forkserver import Popen as ForkServerPopen
 from multiprocessing.process import _children as process_children
 
 from skextra.parallel import _worker
-from skextra.parallel._messages import QUIT
+from skextra.parallel._messages import DEVICE, QUIT, SHARED_RESULT, pack
+from skextra.parallel._progress import Progress
+from skextra.parallel._segments import Received, receive_descriptors
+from skextra.parallel._stderr import Stderr
 
 # Preloaded where the parent has them: what a worker would otherwise import for itself.
 _HEAVY_PACKAGES = ("joblib", "numpy", "pandas", "scipy", "sklearn", "skextra", "skorch", "torch")
@@ -27,34 +31,84 @@ _context = ForkServerContext()
 
 
 class Worker:
-    """A worker process, the pool's end of its pipe, and what the pool knows of it."""
+    """A worker process, the pool's end of its pipe, and what the pool knows of it.
 
-    def __init__(self):
+    Parameters
+    ----------
+    device : str, default=None
+        The device that its tasks use. It is for life: CUDA, once used, keeps to what it saw.
+    """
+
+    def __init__(self, device=None):
         self.connection, child_end = _context.Pipe()
-        self.progress = _context.RawValue("q", -1)
-        self.process = _Process(target=_worker.main, args=(child_end, self.progress))
+        stderr, child_stderr = _context.Pipe(duplex=False)
+        self.progress = _context.RawValue(Progress)
+        self.process = _Process(target=_worker.main, args=(child_end, child_stderr, self.progress))
         try:
             self.process.start()
         except BaseException:
             self.connection.close()
+            stderr.close()
             raise
         finally:
             child_end.close()
+            child_stderr.close()
+        self.stderr = Stderr(stderr)
         # The pool ends it. multiprocessing would wait for it at exit, in forks of this process
         # too, and so would a user who joins all of `active_children`.
         process_children.discard(self.process)
         self.pid = self.process.pid
         self.sentinel = self.process.sentinel
+        self.device = device
         self.settings = None  # the message that it last took them from
         self.initializer = None
-        self.session = self.task = None  # what it works on
-        self.deadline = None  # of an idle worker to leave, or of a leaving one to be killed
+        self.session = self.run = None  # what it works on
+        self.n_announced = None  # the number in the last message, if that was PARTIAL
+        # Of an idle worker to leave, of a leaving one to be killed, of a busy one to be looked at.
+        self.deadline = None
+        self.overdue = None  # the index of the call that it was killed for, which took too long
         self.leaving = False
+        self.has_slot = False
+        if device is not None:
+            self.send(pack(DEVICE, device))
+
+    def assign(self, session, run):
+        """Send a run of a session."""
+        self.session, self.run = session, run
+        self.n_announced = self.deadline = None
+        if session.task_timeout is not None:
+            self.deadline = time.monotonic() + session.task_timeout
+        self.progress.reset()
+        self.send(run.message())
+
+    def release(self):
+        """Return the session and the run, which are over."""
+        session, run = self.session, self.run
+        self.session = self.run = self.deadline = None
+        session.workers.discard(self)
+        return session, run
+
+    def check_time(self, now):
+        """Kill a busy worker whose call takes too long; else set when to look again."""
+        index, limit = self.progress.index, self.session.task_timeout
+        # Before the first call it reads the task, or it still starts.
+        since = self.progress.started if index >= 0 else now
+        self.deadline = since + limit
+        if self.deadline <= now:
+            self.deadline, self.overdue = None, index
+            self.kill()
 
     def send(self, message):
         """Send a message; a worker that is no longer there is noticed by its sentinel."""
         with contextlib.suppress(OSError):
             self.connection.send_bytes(message)
+
+    def receive(self):
+        """Return the next message, with the segments that follow it."""
+        message = self.connection.recv_bytes()
+        if message[:1] == SHARED_RESULT:
+            return Received(message, receive_descriptors(self.connection))
+        return message
 
     def leave(self):
         """Ask the process to end by itself."""
@@ -77,6 +131,7 @@ class Worker:
         self._end_children()
         self.process.join()
         exit_code = self.process.exitcode
+        self.stderr.drain()
         self.connection.close()
         self.process.close()
         return exit_code

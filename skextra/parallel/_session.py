@@ -5,7 +5,8 @@ import queue
 import threading
 
 from skextra.parallel._errors import WorkerCrashError, describe_exit
-from skextra.parallel._task import Task
+from skextra.parallel._search import takes_error_score
+from skextra.parallel._task import Run, Task
 
 
 class Session:
@@ -26,16 +27,42 @@ class Session:
         a process in which another has run is not used.
     on_callback_error : callable
         Called with an error that came out of the callback of a task.
+    max_retries : int
+        How often a call is repeated whose worker died. The last time it runs alone.
+    task_timeout : float or None
+        The seconds that one call may take.
+    sharing : Store or None
+        Where the large arrays among the arguments go.
     """
 
-    def __init__(self, pool, n_workers, settings, initializer, on_callback_error):
+    def __init__(
+        self,
+        pool,
+        n_workers,
+        settings,
+        initializer,
+        on_callback_error,
+        max_retries=2,
+        task_timeout=None,
+        sharing=None,
+        ledger=None,
+        devices=None,
+        tasks_per_device=1,
+    ):
         self.pool = pool
         self.n_workers = n_workers
         self.settings = settings
         self.initializer = initializer
+        self.max_retries = max_retries
+        self.task_timeout = task_timeout
+        self.sharing = sharing
+        self.ledger = ledger
+        self.devices = devices
+        self.tasks_per_device = tasks_per_device
         self.closed = False
-        # These two belong to the dispatcher.
-        self.pending = collections.deque()
+        # These belong to the dispatcher.
+        self.pending = collections.deque()  # runs
+        self.pending_alone = collections.deque()
         self.workers = set()
         self._on_callback_error = on_callback_error
         self._finished = queue.SimpleQueue()
@@ -49,32 +76,111 @@ class Session:
                 target=self._deliver, name="skextra-session", daemon=True
             )
             self._thread.start()
-        task = Task(calls, callback)
+        task = Task(calls, callback, self.sharing)
+        indices = range(len(calls)) if self.ledger is None else self._look_up(task)
+        if task.complete and calls:
+            self.finish(task)
+            return task
+        run = Run(task, indices)
         # So many are pickled ahead that no worker waits for it, and no more, for memory's sake.
         if len(self.pending) < self.n_workers:
-            task.message()
-        self.pool.post(self.pool.enqueue, self, task)
+            run.message()
+        self.pool.post(self.pool.enqueue, self, run)
         return task
 
+    def _look_up(self, task):
+        """Take what the journal has of a task; return the indices of the other calls."""
+        others = []
+        for index, call in enumerate(task.calls):
+            entry, message = self.ledger.find(call)
+            if message is not None:
+                task.answer([index], message)
+                continue
+            others.append(index)
+            if entry is not None:
+                task.entries[index] = entry
+        return others
+
+    def _record(self, task):
+        """Write the results of a task to the journal, before anybody counts them."""
+        if not task.entries:
+            return
+        try:
+            results = task.result()
+        except Exception:  # the caller gets it soon
+            return
+        for index, entry in task.entries.items():
+            if index not in task.failures:
+                self.ledger.record(entry, results[index])
+
     def finish(self, task, error=None):
-        """Announce a task whose outcome is known, an error or the answer that it has."""
+        """Announce a task whose outcome is known, an error or the answers that it has."""
+        if task.done:  # another run of it has failed before
+            return
+        task.done = True
         if error is not None:
             task.fail(error)
         self._finished.put(task)
 
-    def lose(self, task, progress, exit_code):
-        """Take note that the worker of a task died; a task it had not begun waits again."""
-        end = describe_exit(exit_code)
-        if progress >= 0:
-            text = f"A worker process died while it was running {task.describe(progress)}: {end}."
-        elif task.losses > 0:
-            text = f"Two worker processes died before they began {task.describe(0)}: {end}."
-        else:
-            # It died of something else, such as a kill between two calls.
-            task.losses += 1
-            self.pending.appendleft(task)
+    def lose(self, run, position, death):
+        """Take note that the worker of a run died.
+
+        Parameters
+        ----------
+        run : Run
+            What it worked on; it knows the results that came.
+        position : int or None
+            Of the call that it was in.
+        death : Death
+            How it died.
+        """
+        task = run.task
+        if task.done:
             return
-        self.finish(task, WorkerCrashError(text))
+        if position is None:
+            self._lose_innocent(run, death)
+        else:
+            # Those after it, and tiny ones before it whose results went with the worker.
+            for others in (run.rest(position + 1), run.rest(run.n_known, position)):
+                if others.indices:
+                    self.pending.appendleft(others)
+            self._charge(task, run.indices[position], death)
+        if task.complete:
+            self.finish(task)
+
+    def _lose_innocent(self, run, death):
+        """Repeat what is left: it died in no call, of a kill between two tasks for example."""
+        rest = run.rest(run.n_known)
+        if not rest.indices:
+            return
+        rest.losses = 1 if run.n_known else run.losses + 1
+        if rest.losses <= max(self.max_retries, 1):
+            (self.pending_alone if rest.alone else self.pending).appendleft(rest)
+            return
+        end = describe_exit(death.exit_code, death.out_of_memory)
+        call = run.task.describe(rest.indices[0])
+        text = f"{rest.losses} worker processes died before they began {call}: {end}."
+        self.finish(run.task, WorkerCrashError(text, death.exit_code, stderr=death.stderr))
+
+    def _charge(self, task, index, death):
+        """Repeat the call that a worker died in, or give it up.
+
+        A call that takes too long is not repeated: it would most likely do so again.
+        """
+        n_deaths = task.deaths[index] = task.deaths.get(index, 0) + 1
+        if death.out_of_memory:  # there was not enough for so many
+            self.n_workers = max(1, self.n_workers - 1)
+        if n_deaths <= self.max_retries and not death.overdue:
+            if death.out_of_memory or n_deaths == self.max_retries:
+                self.pending_alone.append(Run(task, (index,), alone=True))
+            else:
+                self.pending.appendleft(Run(task, (index,)))
+            return
+        error = death.error(task.describe(index), n_deaths, self.task_timeout)
+        if takes_error_score(task.calls[index]):
+            task.replace(index, error)
+        else:
+            self.finish(task, error)
 
     def cancel(self, task):
         """Announce a task that nobody waits for any more."""
@@ -95,14 +201,16 @@ class Session:
 
     def end(self):
         """Cancel what waits, and end the thread when it has told of everything so far."""
-        while self.pending:
-            self.cancel(self.pending.popleft())
+        for runs in (self.pending, self.pending_alone):
+            while runs:
+                self.cancel(runs.popleft().task)
         self._finished.put(None)
         self._ended.set()
 
     def _deliver(self):
         while (task := self._finished.get()) is not None:
             try:
+                self._record(task)
                 task.deliver()
             except BaseException as error:
                 self._on_callback_error(error)

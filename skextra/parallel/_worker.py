@@ -5,29 +5,46 @@ import contextlib
 import copy
 import faulthandler
 import fcntl
+import gc
 import multiprocessing
 import os
 import pickle
 import signal
 import sys
 import threading
+import time
 from dataclasses import dataclass
 from multiprocessing import connection as mp_connection
 
 from joblib import parallel_config
 
+from skextra.parallel import _devices
 from skextra.parallel._errors import describe_call
 from skextra.parallel._messages import (
+    DEVICE,
     INITIALIZER,
     NOT_READY,
+    PARTIAL,
     QUIT,
     RESULT,
     SETTINGS,
+    SHARED_RESULT,
     TASK,
     pack,
     pack_error,
     unpack,
 )
+from skextra.parallel._progress import ROOM
+from skextra.parallel._segments import any_mapped, send_descriptors
+from skextra.parallel._sharing import Outbox
+
+# Results are secured when so much work would be lost. It costs a microsecond or two, which tiny
+# calls share.
+_AT_RISK_SECONDS = 1e-5
+_SCALARS = {bool, bytes, float, int, str, type(None)}
+
+# After this long without a message a worker looks for arrays that nobody can reach any more.
+IDLE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -38,29 +55,34 @@ class Settings:
     directory: str
     sys_path: list
     nested_backend: tuple  # joblib's backend and n_jobs for calls inside a task
+    max_nbytes: float | None = None  # results over this size come back in shared memory
 
     def apply(self):
         """Make this process like the parent; the limits on threads hold in this thread."""
         for name in os.environ.keys() - self.environment.keys():
             del os.environ[name]
         os.environ.update(self.environment)
+        _devices.hide_others(self.environment)
         sys.path[:] = self.sys_path
         with contextlib.suppress(OSError):  # the parent's directory may be gone
             os.chdir(self.directory)
         _limit_threads(self.environment)
 
 
-def main(connection, progress):
+def main(connection, stderr, progress):
     """Serve the pool behind a connection.
 
     Parameters
     ----------
     connection : multiprocessing.connection.Connection
         The worker's end of its pipe.
-    progress : ctypes.c_longlong
-        Memory shared with the pool. The worker writes the index of the call it is in, so that the
-        pool knows, when the worker dies, which one it was. It reads -1 before the first.
+    stderr : multiprocessing.connection.Connection
+        Where the standard error stream goes.
+    progress : Progress
+        Memory shared with the pool, which reads it when the worker dies.
     """
+    os.dup2(stderr.fileno(), 2)
+    stderr.close()
     _leave_the_terminal()
     _die_with_parent()
     _keep_joblib_from_forking()
@@ -75,6 +97,9 @@ def _serve(connection, progress):
     settings = None
     while True:
         try:
+            # Something that refers to itself may keep a large array; idle, there is time to look.
+            if any_mapped() and not connection.poll(IDLE_SECONDS):
+                gc.collect()
             message = connection.recv_bytes()
         except (EOFError, OSError):
             return
@@ -82,14 +107,17 @@ def _serve(connection, progress):
         if kind == QUIT:
             return
         if kind == TASK:
-            answer = _run_task(message, progress, settings)
+            outbox = Outbox(settings.max_nbytes)
+            answer = _run_task(connection, message, progress, settings, outbox)
             del message  # its arrays, before the next task brings its own
             _flush()
-            _send(connection, answer)
-            del answer
+            _send(connection, answer, outbox)
+            del answer, outbox
             continue
         try:
-            if kind == SETTINGS:
+            if kind == DEVICE:
+                _devices.bind(unpack(message))
+            elif kind == SETTINGS:
                 settings = unpack(message)
                 settings.apply()
             elif kind == INITIALIZER:
@@ -101,9 +129,11 @@ def _serve(connection, progress):
             return
 
 
-def _send(connection, message):
+def _send(connection, message, outbox=None):
     with contextlib.suppress(OSError):  # the pool has gone: the next read says so too
         connection.send_bytes(message)
+        if message[:1] == SHARED_RESULT:
+            send_descriptors(connection, outbox.segments)
 
 
 def _flush():
@@ -113,27 +143,84 @@ def _flush():
         sys.stderr.flush()
 
 
-def _run_task(message, progress, settings):
+def _run_task(connection, message, progress, settings, outbox):
     """Run the calls of one task; the answer is a message, whatever happens."""
-    calls = []
     try:
         calls = unpack(message)
         backend, n_jobs = settings.nested_backend
-        results = []
+        results = _Results(connection, progress, settings.max_nbytes)
         # A copy: a nested call that failed leaves no trace for the next task.
         with parallel_config(backend=copy.copy(backend), n_jobs=n_jobs):
             for index, (function, args, kwargs) in enumerate(calls):
-                progress.value = index
-                results.append(function(*args, **kwargs))
+                now = time.monotonic()
+                if now - results.secured > _AT_RISK_SECONDS and results.unsecured:
+                    unpicklable = results.secure(index)
+                    if unpicklable is not None:
+                        return _pack_unpicklable(calls[index - 1], unpicklable)
+                    now = results.secured
+                progress.begin(index, now)
+                results.unsecured.append(function(*args, **kwargs))
     except BaseException as error:
         return pack_error(_from_caller(error))
     try:
-        return pack(RESULT, results)
+        return pack(RESULT, results.unsent(), outbox)
     except Exception as error:
-        text = f"could not pickle the result of {describe_call(*calls[0])}: {error}"
-        failure = pickle.PicklingError(text)
-        failure.__cause__ = error
-        return pack_error(failure)
+        return _pack_unpicklable(calls[-1], error)
+
+
+class _Results:
+    """The results of a task until they are sent, kept where they outlive this process."""
+
+    def __init__(self, connection, progress, max_nbytes):
+        self.secured = time.monotonic()  # when it was last done
+        self.unsecured = []
+        self._kept = []
+        self._connection, self._progress, self._max_nbytes = connection, progress, max_nbytes
+
+    def secure(self, end):
+        """Put the results up to a call where they outlive this process, or send all there are.
+
+        Return the error if they cannot be pickled.
+        """
+        try:
+            kept = self._keep(end)
+            self._kept += self.unsecured
+            self.unsecured = []
+            if not kept:
+                outbox = Outbox(self._max_nbytes)
+                message = pack(RESULT, self._kept, outbox)
+        except Exception as error:
+            return error
+        if not kept:
+            _flush()
+            _send(self._connection, PARTIAL + end.to_bytes(8, "little"))
+            _send(self._connection, message, outbox)
+            self._kept = []
+            self._progress.used = 0
+        self.secured = time.monotonic()
+        return None
+
+    def unsent(self):
+        """Return the results that have not been sent."""
+        return self._kept + self.unsecured
+
+    def _keep(self, end):
+        results = self.unsecured
+        if all(type(result) in _SCALARS for result in results):  # then this is much faster
+            message = RESULT + pickle.dumps(results, pickle.HIGHEST_PROTOCOL)
+        elif any(getattr(result, "nbytes", 0) >= ROOM for result in results):
+            return False
+        else:
+            message = pack(RESULT, results, Outbox(None))
+        return self._progress.keep(end, message)
+
+
+def _pack_unpicklable(call, error):
+    failure = pickle.PicklingError(
+        f"could not pickle the result of {describe_call(*call)}: {error}"
+    )
+    failure.__cause__ = error
+    return pack_error(failure)
 
 
 def _from_caller(error):

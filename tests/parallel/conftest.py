@@ -1,5 +1,7 @@
 """Helpers to watch processes from outside and to wait for events instead of for time."""
 
+import contextlib
+import gc
 import os
 import signal
 import subprocess
@@ -24,6 +26,29 @@ def eventually():
         return value
 
     return wait
+
+
+@pytest.fixture
+def open_segments():
+    """Return a function that lists the descriptors of this process that are shared memory."""
+
+    def find():
+        found = []
+        for link in Path("/proc/self/fd").iterdir():
+            with contextlib.suppress(OSError):
+                found += [link] if "memfd:skextra" in os.readlink(link) else []
+        return found
+
+    return find
+
+
+@pytest.fixture
+def no_segment_is_left(eventually, open_segments):
+    """Whatever a test does: after its calls no shared memory is held."""
+    yield
+    if open_segments():
+        gc.collect()  # pytest keeps the tracebacks of errors, and with them arguments
+    eventually(lambda: not open_segments(), seconds=2)
 
 
 class Script:

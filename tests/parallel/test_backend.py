@@ -125,17 +125,6 @@ def test_a_dead_worker_is_an_error_and_leaves_the_backend_usable():
     assert usable()
 
 
-def test_a_dead_worker_ends_a_search_by_an_error():
-    class Deadly(LogisticRegression):
-        def fit(self, X, y):
-            os._exit(1)
-
-    search = GridSearchCV(Deadly(), {"C": [1, 2]}, n_jobs=2)
-    with parallel_config("skextra"), pytest.raises(WorkerCrashError, match="_fit_and_score"):
-        search.fit(X, y)
-    assert usable()
-
-
 def test_a_managed_parallel_survives_an_error():
     with parallel() as managed:
         with pytest.raises(WorkerCrashError):
@@ -318,6 +307,10 @@ def test_options_can_be_given_in_both_ways(configured, tmp_path):
         ({"inner_max_num_threads": 0}, ValueError, "must be a positive integer, got 0"),
         ({"inner_max_num_threads": "2"}, ValueError, "must be a positive integer, got '2'"),
         ({"initializer": 1}, TypeError, "initializer must be callable, got 1"),
+        ({"max_retries": -1}, ValueError, "max_retries must be 0 or more, got -1"),
+        ({"max_retries": None}, ValueError, "max_retries must be 0 or more, got None"),
+        ({"task_timeout": 0}, ValueError, "task_timeout must be a number .* over 0, got 0"),
+        ({"task_timeout": "1"}, ValueError, "task_timeout must be a number .* over 0, got '1'"),
     ],
 )
 def test_a_wrong_option_is_a_clear_error(configured, options, error, words):

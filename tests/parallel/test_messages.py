@@ -1,8 +1,20 @@
 import threading
 
+import numpy as np
 import pytest
 
-from skextra.parallel._messages import ERROR, TASK, pack, pack_error, unpack, unpack_error
+from skextra.parallel._messages import (
+    ERROR,
+    RESULT,
+    SHARED_RESULT,
+    TASK,
+    pack,
+    pack_error,
+    unpack,
+    unpack_error,
+)
+from skextra.parallel._segments import Received
+from skextra.parallel._sharing import Outbox, Store
 
 
 def caught(error):
@@ -22,6 +34,35 @@ def test_a_message_is_its_kind_and_its_content():
 def test_a_closure_travels_by_value():
     offset = 5
     assert unpack(pack(TASK, lambda x: x + offset))(1) == 6
+
+
+def test_a_message_without_large_arrays_is_the_same_with_and_without_sharing():
+    content = [(divmod, (7, np.arange(3)), {"x": b"small"})]
+    assert pack(TASK, content, Store()) == pack(TASK, content)
+
+
+def test_a_message_keeps_the_segments_that_it_refers_to():
+    store = Store(max_nbytes=1000)
+    message = pack(TASK, [(np.sum, (np.ones(1000),), {})], store)
+    store.close()
+    assert len(message) < 1000
+    assert unpack(message)[0][1][0].sum() == 1000
+
+
+def test_a_batch_of_calls_keeps_the_segments_of_each():
+    store = Store(max_nbytes=1000)
+    message = pack(TASK, [(np.sum, (bytes([i]) * 200_000,), {}) for i in range(9)], store)
+    store.close()
+    assert [call[1][0][5] for call in unpack(message)] == list(range(9))
+
+
+def test_a_result_refers_to_the_descriptors_that_come_with_it():
+    outbox = Outbox(max_nbytes=1000)
+    message = pack(RESULT, [np.ones(1000), "small"], outbox)
+    assert message[:1] == SHARED_RESULT
+    received = Received(message, [segment.descriptor for segment in outbox.segments])
+    array, text = unpack(received)
+    assert (array.sum(), text) == (1000, "small")
 
 
 def test_what_cannot_be_pickled_raises():

@@ -30,7 +30,7 @@ def pool():
 class Client:
     """A session and the outcomes it has told of, in the order in which they came."""
 
-    def __init__(self, pool, n_workers=2, initializer=None):
+    def __init__(self, pool, n_workers=2, initializer=None, **options):
         self.outcomes = queue.SimpleQueue()
         self.errors = queue.SimpleQueue()
         settings = Settings(
@@ -41,7 +41,7 @@ class Client:
             SkextraBackend(nesting_level=0).get_nested_backend(),
         )
         self.session = pool.open_session(
-            n_workers, pack(SETTINGS, settings), initializer, self.errors.put
+            n_workers, pack(SETTINGS, settings), initializer, self.errors.put, **options
         )
 
     def submit(self, function, *args):
@@ -138,6 +138,22 @@ def test_the_call_in_flight_is_the_one_that_is_named(pool):
         client.result()
 
 
+def test_the_results_of_many_tiny_calls_are_kept(pool, tmp_path):
+    def work(i):
+        if i == 49_999 and not (tmp_path / "died").exists():
+            (tmp_path / "died").touch()
+            os._exit(1)
+        return i, os.getpid()
+
+    client = Client(pool)
+    client.session.submit([(work, (i,), {}) for i in range(50_000)], client.outcomes.put)
+    results = client.outcomes.get(timeout=60).result()
+    assert [i for i, _ in results] == list(range(50_000))
+    pids = [pid for _, pid in results]
+    # What ended in the last microseconds before the death may be done again.
+    assert 1 <= sum(pid != pids[0] for pid in pids) < 100
+
+
 def test_a_worker_killed_between_two_tasks_fails_neither(pool):
     client = Client(pool, n_workers=1)
     pid = client.call(os.getpid)
@@ -171,7 +187,7 @@ def test_children_of_a_dead_worker_die_with_it(pool, eventually):
             with multiprocessing.connection.Client(address, authkey=None) as writer:
                 start_child_and_die(writer)
 
-        client = Client(pool)
+        client = Client(pool, max_retries=0)
         client.submit(run)
         with listener.accept() as reader:
             child_pid = reader.recv()
@@ -284,7 +300,7 @@ def test_an_error_in_the_initializer_is_raised(pool):
 
 
 def test_a_worker_that_cannot_start_is_a_clear_error(pool, monkeypatch):
-    def fail():
+    def fail(device):
         raise OSError(24, "Too many open files")
 
     monkeypatch.setattr(pool_module, "Worker", fail)

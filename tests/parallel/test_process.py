@@ -256,7 +256,7 @@ def test_a_server_that_dies_of_its_imports_is_started_without_them(run_script):
         with open("modules/fatal.py", "w") as file:
             file.write("import sys\\nif 'forkserver' in str(sys.orig_argv): raise OSError('no')")
         sys.path.insert(0, "modules")
-        os.environ["PYTHONPATH"] = "modules"
+        os.environ["PYTHONPATH"] = os.pathsep.join(["modules", os.getenv("PYTHONPATH", "")])
         import fatal
         from joblib import Parallel, delayed
         print(Parallel(n_jobs=2, backend="skextra")(delayed(abs)(-i) for i in range(3)))

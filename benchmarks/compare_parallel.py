@@ -1,0 +1,141 @@
+"""The "skextra" backend beside joblib's own, each measurement in a process of its own.
+
+Run ``python -m benchmarks.compare parallel``; it takes a few minutes. One case with one backend,
+which prints one number: ``python -m benchmarks.compare_parallel first_fit skextra``.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from time import perf_counter
+
+import numpy as np
+from joblib import Parallel, delayed, parallel_config
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.naive_bayes import GaussianNB
+
+import skextra  # noqa: F401  registers the backend
+from benchmarks.parallel import LargeArray
+
+X, y = load_iris(return_X_y=True)
+
+
+def seconds_of(function, *args):
+    """Return how long a call takes."""
+    started = perf_counter()
+    function(*args)
+    return perf_counter() - started
+
+
+def small_fit(backend):
+    """Cross-validate a small classifier on two folds."""
+    with parallel_config(backend, n_jobs=2):
+        cross_val_score(LogisticRegression(max_iter=1000), X, y, cv=2)
+
+
+def search(backend, n_candidates, **options):
+    """Fit five folds of each candidate."""
+    grid = {"var_smoothing": np.logspace(-12, -3, n_candidates)}
+    with parallel_config(backend, n_jobs=2, **options):
+        GridSearchCV(GaussianNB(), grid, cv=5, refit=False).fit(X, y)
+
+
+def first_fit(backend):
+    """Seconds of the first small fit in a process, scikit-learn imported."""
+    return seconds_of(small_fit, backend)
+
+
+def after_lost_worker(backend):
+    """Seconds of a small fit in the first call after one in which a worker was killed."""
+    small_fit(backend)
+    with contextlib.suppress(Exception):
+        options = {"max_retries": 0} if backend == "skextra" else {}
+        with parallel_config(backend, n_jobs=2, **options):
+            Parallel()(delayed(os.kill)(pid, signal.SIGKILL) for pid in _own_pids(backend))
+    return seconds_of(small_fit, backend)
+
+
+def _own_pids(backend):
+    with parallel_config(backend, n_jobs=2):
+        return Parallel()(delayed(os.getpid)() for _ in range(2))[:1]
+
+
+def empty_task(backend):
+    """Microseconds an empty task, of 10,000 in a call, workers warm."""
+    parallel = Parallel(n_jobs=2, backend=backend)
+    parallel(delayed(abs)(i) for i in range(10_000))
+    return 100 * seconds_of(parallel, (delayed(abs)(i) for i in range(10_000)))
+
+
+def search_of_200_fits(backend):
+    """Seconds of a search of 200 small fits, workers warm."""
+    search(backend, 4)
+    return seconds_of(search, backend, 40)
+
+
+def search_of_1000_fits(backend):
+    """Seconds of a search of 1,000 small fits, workers warm."""
+    search(backend, 4)
+    return seconds_of(search, backend, 200)
+
+
+def journal_of_200_fits(backend):
+    """Seconds of a search of 200 small fits that writes a journal, workers warm."""
+    search(backend, 4)
+    with tempfile.TemporaryDirectory() as folder:
+        started = perf_counter()
+        search(backend, 40, journal=os.path.join(folder, "search.sqlite"))
+        return perf_counter() - started
+
+
+def large_array_seconds(backend):
+    """Seconds of a search of 20 fits over 400 MB, workers warm."""
+    case = LargeArray()
+    case.setup(backend)
+    return seconds_of(case.time_search, backend)
+
+
+def large_array_memory(backend):
+    """MiB of memory of all processes over 400 MB, what is shared counted once (PSS)."""
+    case = LargeArray()
+    case.setup(backend)
+    return case.track_memory(backend)
+
+
+ALL = ("skextra", "loky", "multiprocessing")
+CASES = {
+    first_fit: ALL,
+    after_lost_worker: ("skextra", "loky"),  # multiprocessing waits for ever
+    empty_task: ALL,
+    search_of_200_fits: ALL,
+    search_of_1000_fits: ALL,
+    journal_of_200_fits: ("skextra",),
+    large_array_seconds: ("skextra", "loky"),
+    large_array_memory: ("skextra", "loky"),
+}
+
+
+def compare(repeat=3):
+    """Print the medians of every case, the backends in turns."""
+    print(f"medians of {repeat} processes each, n_jobs=2")
+    print(f"{'':62}{'skextra':>9}{'loky':>9}{'multipr.':>9}{'/ loky':>8}")
+    for case, backends in CASES.items():
+        figures = {backend: [] for backend in backends}
+        for _ in range(repeat):
+            for backend in backends:
+                command = [sys.executable, "-m", __name__, case.__name__, backend]
+                done = subprocess.run(command, check=True, capture_output=True, text=True)
+                figures[backend].append(float(done.stdout.split()[-1]))
+        medians = {backend: np.median(values) for backend, values in figures.items()}
+        cells = "".join(f"{medians[name]:9.3f}" if name in medians else " " * 9 for name in ALL)
+        ratio = f"{medians['skextra'] / medians['loky']:8.2f}" if "loky" in medians else ""
+        print(f"{case.__doc__.splitlines()[0]:62.62}{cells}{ratio}", flush=True)
+
+
+if __name__ == "__main__":
+    print(globals()[sys.argv[1]](sys.argv[2]))

@@ -1,0 +1,245 @@
+"""Finished tasks on disk, so that a search that was killed goes on where it was."""
+
+import contextlib
+import fcntl
+import functools
+import importlib.metadata
+import os
+import platform
+import sqlite3
+import threading
+import time
+from pathlib import Path
+
+# "skxj" in the header of the file, where SQLite has a place for it.
+APPLICATION_ID = 0x736B786A
+FORMAT = 1
+_NETWORK_FILE_SYSTEMS = {"9p", "afs", "ceph", "cifs", "fuse.sshfs", "glusterfs", "gpfs", "lustre"}
+_NETWORK_FILE_SYSTEMS |= {"nfs", "nfs4", "ncpfs", "smb3", "smbfs", "beegfs", "panfs"}
+_PACKAGES = "numpy", "scipy", "scikit-learn", "joblib", "torch", "skorch", "pandas", "skextra"
+_SCHEMA = """
+CREATE TABLE header (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE results (
+    number INTEGER PRIMARY KEY,
+    key BLOB NOT NULL,
+    occurrence INTEGER NOT NULL,
+    function TEXT NOT NULL,
+    estimator TEXT,
+    candidate BLOB,
+    parameters BLOB,
+    fold INTEGER,
+    finished REAL NOT NULL,
+    result BLOB NOT NULL,
+    UNIQUE (key, occurrence)
+);
+"""
+
+
+class JournalError(RuntimeError):
+    """A journal cannot be used: it is in use, or damaged, or none."""
+
+
+class JournalFile:
+    """A journal that this process writes to; nobody else may meanwhile.
+
+    Parameters
+    ----------
+    path : Path
+        The file. It is made, for its owner only, if it is not there.
+    """
+
+    def __init__(self, path):
+        self.path = path
+        self.pid = os.getpid()
+        self._lock = threading.Lock()
+        # The lock of the system, which ends with the process, however that ends. SQLite has its
+        # own on top, for single transactions.
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._take()
+            is_new = self._check()
+            self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+            try:
+                self._prepare(is_new)
+                self.n_before = self._one("SELECT count(*) FROM results")[0]
+            except BaseException:
+                self._connection.close()
+                raise
+        except sqlite3.Error as error:
+            os.close(self._descriptor)
+            raise JournalError(f"The journal {path} cannot be used: {error}.") from error
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+
+    def _take(self):
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            text = (
+                f"The journal {self.path} is in use by another program, or by a fork of this one."
+            )
+            raise JournalError(text) from None
+
+    def _check(self):
+        """Return whether the file is new; raise if it is no journal, and leave it as it is."""
+        start = os.pread(self._descriptor, 100, 0)
+        if not start:
+            return True
+        check_header(self.path, start)
+        if Path(f"{self.path}-journal").exists():
+            # A writer was killed in the middle of a transaction: SQLite takes that back.
+            with contextlib.closing(open_for_reading(self.path, "rw")) as connection:
+                connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            if not os.pread(self._descriptor, 1, 0):
+                return True
+        with contextlib.closing(open_for_reading(self.path)) as connection:
+            damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if damage != "ok":
+                raise JournalError(f"The journal {self.path} is damaged: {damage}.")
+            check_format(self.path, connection)
+        return False
+
+    def _prepare(self, is_new):
+        execute = self._connection.execute
+        # The log that readers need not wait for wants memory that all share: one machine.
+        mode = "DELETE" if _is_on_network(self.path) else "WAL"
+        execute("BEGIN")
+        if is_new:
+            execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            for statement in _SCHEMA.split(";")[:-1]:
+                execute(statement)
+            execute("INSERT INTO header VALUES ('format', ?)", (str(FORMAT),))
+        header = dict(execute("SELECT name, value FROM header"))
+        for name, version in versions().items():
+            if header.get(name) != version:
+                execute("INSERT OR REPLACE INTO header VALUES (?, ?)", (name, version))
+        execute("COMMIT")
+        execute(f"PRAGMA journal_mode = {mode}")
+        execute("PRAGMA synchronous = FULL")
+
+    def find(self, key, occurrence):
+        """Return the message with a result, or None."""
+        query = "SELECT result FROM results WHERE key = ? AND occurrence = ?"
+        row = self._one(query, key, occurrence)
+        return None if row is None else row[0]
+
+    def add(self, key, occurrence, row, message):
+        """Write a result; when this returns it is on disk."""
+        names = ", ".join(row)
+        with self._lock:
+            self._connection.execute(
+                f"INSERT OR REPLACE INTO results (key, occurrence, finished, result, {names}) "
+                f"VALUES (?, ?, ?, ?{', ?' * len(row)})",
+                (key, occurrence, time.time(), message, *row.values()),
+            )
+
+    def _one(self, query, *values):
+        with self._lock:
+            return self._connection.execute(query, values).fetchone()
+
+    def close(self):
+        """Let others use it."""
+        with self._lock:
+            self._connection.close()
+        os.close(self._descriptor)
+
+
+_files = {}  # the open ones: how many use them
+_files_lock = threading.Lock()
+_of_parents = []  # what a fork may neither use nor close
+
+
+def open_journal(path):
+    """Return the journal at a path, shared by all who use it in this process."""
+    path = Path(path).expanduser().resolve()
+    with _files_lock:
+        file, n_users = _files.get(path, (None, 0))
+        if file is None:
+            file = JournalFile(path)
+        _files[path] = file, n_users + 1
+        return file
+
+
+def close_journal(file):
+    """Say that one of its users needs it no longer."""
+    if file.pid != os.getpid():
+        return
+    with _files_lock:
+        _, n_users = _files.pop(file.path)
+        if n_users > 1:
+            _files[file.path] = file, n_users - 1
+        else:
+            file.close()
+
+
+def _forget_after_fork():
+    global _files_lock
+    _files_lock = threading.Lock()
+    _of_parents.extend(_files.values())
+    _files.clear()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)
+
+
+def check_header(path, start):
+    """Raise unless a file begins as journals do."""
+    is_sqlite = start[:16] == b"SQLite format 3\0" and len(start) == 100
+    if not is_sqlite or int.from_bytes(start[68:72], "big") != APPLICATION_ID:
+        raise JournalError(f"{path} is not a journal of skextra; it was left as it is.")
+
+
+def check_format(path, connection):
+    """Raise unless this version of the package can read the journal."""
+    row = connection.execute("SELECT value FROM header WHERE name = 'format'").fetchone()
+    if row is None or row[0] != str(FORMAT):
+        found = "none" if row is None else row[0]
+        text = (
+            f"The journal {path} has the format {found}; this version of skextra reads {FORMAT}."
+        )
+        raise JournalError(text)
+
+
+def open_for_reading(path, mode="ro"):
+    """Open a journal such that nothing is written to it.
+
+    In the mode "rw", SQLite tidies up after a writer that was killed, and after itself.
+    """
+    connection = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode={mode}", uri=True)
+    connection.execute("PRAGMA query_only = 1")
+    return connection
+
+
+@functools.cache
+def versions():
+    """Return the versions of what a result depends on."""
+    found = {"python": platform.python_version()}
+    for name in (
+        "numpy",
+        "scipy",
+        "scikit-learn",
+        "joblib",
+        "torch",
+        "skorch",
+        "pandas",
+        "skextra",
+    ):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
+
+
+def _is_on_network(path):
+    """Whether a file is on a file system that other machines see too."""
+    try:
+        lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    except OSError:
+        return False
+    best, kind = "", ""
+    for line in lines:
+        left, _, right = line.partition(" - ")
+        mount = left.split()[4].replace("\\040", " ")
+        if path.is_relative_to(mount) and len(mount) >= len(best):
+            best, kind = mount, right.split()[0]
+    return kind in _NETWORK_FILE_SYSTEMS

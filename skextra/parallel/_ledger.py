@@ -1,0 +1,203 @@
+"""Which tasks of a call are in its journal, and what is to be written there."""
+
+import collections
+import contextlib
+import functools
+import reprlib
+import sqlite3
+import sys
+import threading
+import warnings
+import weakref
+
+from skextra.parallel._digest import digest
+from skextra.parallel._journal import close_journal, open_journal, versions
+from skextra.parallel._messages import RESULT, pack
+from skextra.parallel._search import is_fit
+
+_MARK = "_skextra_journaled"
+# Arguments of a fit that have no influence on what it returns, or only if it fails.
+_NO_INFLUENCE = {
+    "callback_ctx",
+    "caller",
+    "candidate_progress",
+    "error_score",
+    "split_progress",
+    "verbose",
+}
+_SAME_IN_ALL_FITS = ("X", "y", "train", "test")
+
+
+def journaled(function):
+    """Let a function's results be written to the journal, and taken from there.
+
+    The fits of scikit-learn's searches always are. Any other function is only if marked: its
+    result must depend on its arguments alone, and running it must have no other effect.
+
+    Parameters
+    ----------
+    function : callable
+        The function.
+
+    Returns
+    -------
+    function : callable
+        The same function, or a partial of it where it cannot be marked.
+
+    Examples
+    --------
+    >>> from skextra.parallel import journaled
+    >>> @journaled
+    ... def simulate(seed):
+    ...     return seed**2
+    >>> simulate(3)
+    9
+    """
+    try:
+        setattr(function, _MARK, True)
+    except AttributeError:  # built in
+        function = functools.partial(function)
+        setattr(function, _MARK, True)
+    return function
+
+
+class Entry:
+    """Where in the journal the result of a call belongs, and what readers want to know of it."""
+
+    def __init__(self, key, occurrence, row):
+        self.key, self.occurrence, self.row = key, occurrence, row
+
+
+class Ledger:
+    """What one configured ``Parallel`` has of a journal.
+
+    Parameters
+    ----------
+    path : path-like
+        Of the journal.
+    """
+
+    def __init__(self, path):
+        self._file = open_journal(path)
+        self._lock = threading.Lock()
+        self._occurrences = collections.Counter()
+        self._arrays = {}  # the digests of what all fits of a search share, while it lives
+        self._classes = {}
+        self._versions = digest(sorted(versions().items()))
+        self._n_calls = self._n_found = 0
+        self._only_fits = True
+        self._problem = None
+
+    def find(self, call):
+        """Look a call up.
+
+        Parameters
+        ----------
+        call : (function, args, kwargs)
+            The call.
+
+        Returns
+        -------
+        entry : Entry or None
+            None if calls of this function are not journaled.
+        message : bytes or None
+            The result, if the journal has it.
+        """
+        function = call[0]
+        is_a_fit = is_fit(function)
+        if not is_a_fit and not getattr(function, _MARK, False):
+            return None, None
+        with self._lock:
+            try:
+                key, row = self._fit(call) if is_a_fit else self._other(call)
+            except Exception as error:
+                self._note(f"not every call can be written to it: {error}")
+                return None, None
+            self._n_calls += 1
+            self._only_fits &= is_a_fit
+            occurrence = self._occurrences[key]
+            self._occurrences[key] += 1
+            try:
+                message = self._file.find(key, occurrence)
+            except sqlite3.Error as error:
+                self._note(f"reading from it failed: {error}")
+                return None, None
+            self._n_found += message is not None
+        return Entry(key, occurrence, row), message
+
+    def record(self, entry, result):
+        """Write a result; a search that cannot write goes on without."""
+        if isinstance(result, dict) and result.get("fit_error") is not None:
+            return
+        try:
+            message = bytes(pack(RESULT, [result]))
+            self._file.add(entry.key, entry.occurrence, entry.row, message)
+        except Exception as error:
+            self._note(f"writing to it failed, and some results are not in it: {error}")
+
+    def report(self):
+        """Say how much was found, and what went wrong."""
+        path = self._file.path
+        if self._n_found:
+            what = "fits" if self._only_fits else "tasks"
+            text = f"{self._n_found} of {self._n_calls} {what} were in the journal {path}"
+            print(text, file=sys.stderr)
+        elif self._n_calls and self._file.n_before:
+            warnings.warn(
+                f"Nothing in the journal {path} matched: the data, the parameters, the code or "
+                "the versions have changed, or the splits are random and not seeded.",
+                stacklevel=2,
+            )
+        if self._problem is not None:
+            warnings.warn(f"The journal {path}: {self._problem}", stacklevel=2)
+
+    def close(self):
+        """Let others use the journal."""
+        close_journal(self._file)
+
+    def _note(self, problem):
+        self._problem = self._problem or problem
+
+    def _fit(self, call):
+        function, args, kwargs = call
+        given = dict(zip(("estimator", "X", "y"), args, strict=False)) | kwargs
+        given = {name: value for name, value in given.items() if name not in _NO_INFLUENCE}
+        parameters = given.pop("parameters", None)
+        splits = {name: self._shared(given.pop(name, None)) for name in _SAME_IN_ALL_FITS}
+        config = getattr(function, "config", None)
+        candidate = digest(
+            [
+                function.__qualname__,
+                self._versions,
+                _sorted(config),
+                None if parameters is None else _sorted(parameters),
+                _sorted(given),
+            ],
+            self._classes,
+        )
+        row = {
+            "function": function.__qualname__,
+            "estimator": reprlib.repr(given["estimator"]),
+            "candidate": digest([candidate, splits["X"], splits["y"]]),
+            "parameters": bytes(pack(RESULT, parameters)),
+            "fold": (kwargs.get("split_progress") or (None,))[0],
+        }
+        return digest([candidate, *splits.values()]), row
+
+    def _other(self, call):
+        key = digest(["call", self._versions, *call], self._classes)
+        return key, {"function": getattr(call[0], "__qualname__", repr(call[0]))}
+
+    def _shared(self, value):
+        """Digest what all fits of a search have in common, once."""
+        reference, found = self._arrays.get(id(value), (None, None))
+        if reference is not None and reference() is value:
+            return found
+        found = digest(value, self._classes)
+        with contextlib.suppress(TypeError):  # a list, say
+            self._arrays[id(value)] = weakref.ref(value), found
+        return found
+
+
+def _sorted(mapping):
+    return None if mapping is None else sorted(mapping.items(), key=lambda pair: str(pair[0]))

@@ -1,0 +1,84 @@
+"""The standard error stream of a worker: shown as it comes, its end kept for the error message."""
+
+import os
+import select
+import sys
+import threading
+
+# In an error message; more is kept, for what is left out of it.
+TAIL_CHARACTERS = 2000
+_KEPT_BYTES = 32_000
+
+
+class Stderr:
+    """A pipe that a worker writes its standard error stream to, and who reads it.
+
+    What compiled code writes before it gives up comes through here too, which a Python object in
+    place of ``sys.stderr`` would miss. The reader is a thread in the parent and not in the worker:
+    there it would have to wait for compiled code that holds the interpreter's lock, and that code
+    for the reader once the pipe is full.
+
+    Parameters
+    ----------
+    reader : multiprocessing.connection.Connection
+        The pool's end of the pipe.
+    """
+
+    def __init__(self, reader):
+        self._reader = reader
+        self._tail = b""
+        self._lock = threading.Lock()
+        os.set_blocking(reader.fileno(), False)
+        threading.Thread(target=self._forward, name="skextra-stderr", daemon=True).start()
+
+    def drain(self):
+        """Show what has been written so far."""
+        with self._lock:
+            self._read()
+
+    def tail(self):
+        """Return the end of what was written, as text."""
+        text = self._tail.decode(errors="replace")
+        # Python ends the stack of a crash with a list of all extension modules in one long line.
+        lines = [line for line in text.splitlines() if not line.startswith("Extension modules:")]
+        text = "\n".join(lines).strip()
+        if len(text) <= TAIL_CHARACTERS:
+            return text
+        text = text[-TAIL_CHARACTERS:]
+        return text.partition("\n")[2] or text  # whole lines, if there are any
+
+    def _forward(self):
+        """Show what comes until the worker, and all it has started, have closed the pipe."""
+        poll = select.poll()
+        poll.register(self._reader.fileno(), select.POLLIN)
+        is_open = True
+        while is_open:
+            poll.poll()
+            with self._lock:
+                is_open = self._read()
+        with self._lock:
+            self._reader.close()
+
+    def _read(self):
+        """Show what is there; return whether more can come."""
+        while not self._reader.closed:
+            try:
+                data = os.read(self._reader.fileno(), 65536)
+            except BlockingIOError:
+                return True
+            if not data:
+                return False
+            self._tail = (self._tail + data)[-_KEPT_BYTES:]
+            _show(data)
+        return False
+
+
+def _show(data):
+    """Write to this program's own standard error stream, if it has one."""
+    if sys.__stderr__ is None:
+        return
+    try:
+        while data:
+            data = data[os.write(2, data) :]
+    except OSError:  # closed, or nobody reads it
+        return

@@ -1,0 +1,141 @@
+"""Searches while workers, and the program itself, are killed at random moments."""
+
+import collections
+import contextlib
+import os
+import random
+import signal
+import sys
+import threading
+import time
+
+import cloudpickle
+import numpy as np
+import pytest
+from joblib import parallel_config
+from numpy.testing import assert_array_equal
+from sklearn.datasets import make_classification
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+
+from skextra.parallel import Journal
+from skextra.parallel._pool import get_pool
+
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+X, y = make_classification(n_samples=200, random_state=0)
+
+
+def seeds(n_short, n_long):
+    """Return the seeds of the default run, and those of the long one, which are marked."""
+    long = [pytest.param(seed, marks=pytest.mark.faults) for seed in range(n_short, n_long)]
+    return [*range(n_short), *long]
+
+
+class Slow(LogisticRegression):
+    """Takes a while, so that there is time to kill it."""
+
+    def fit(self, X, y):
+        time.sleep(0.01)
+        return super().fit(X, y)
+
+
+@contextlib.contextmanager
+def random_kills(seed):
+    """Kill workers at random moments; yield how many it were."""
+    generator, over, kills = random.Random(seed), threading.Event(), collections.Counter()
+
+    def kill():
+        while not over.wait(generator.expovariate(1 / 0.06)):
+            workers = [worker.pid for worker in list(get_pool().workers) if not worker.leaving]
+            if workers:
+                with contextlib.suppress(ProcessLookupError):
+                    how = generator.choice([signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
+                    os.kill(generator.choice(workers), how)
+                    kills[how] += 1
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    try:
+        yield kills
+    finally:
+        over.set()
+        thread.join()
+
+
+def scores(search):
+    return {
+        name: values
+        for name, values in search.cv_results_.items()
+        if "score" in name and "time" not in name
+    }
+
+
+@pytest.mark.parametrize("seed", seeds(2, 20))
+@pytest.mark.parametrize("batch_size", [None, 8])
+def test_a_search_whose_workers_are_killed_gives_the_same(seed, batch_size, monkeypatch):
+    if batch_size is not None:
+        monkeypatch.setattr(
+            "skextra.parallel.SkextraBackend.compute_batch_size", lambda self: batch_size
+        )
+    search = GridSearchCV(Slow(), {"C": np.logspace(-3, 2, 16)}, cv=5, refit=False)
+    with parallel_config("skextra", n_jobs=2, max_retries=50):
+        expected = scores(search.fit(X, y))
+        with random_kills(seed) as kills:
+            found = scores(search.fit(X, y))
+    assert kills.total() > 0
+    for name in expected:
+        assert_array_equal(found[name], expected[name])
+
+
+PROGRAM = """
+    import os, time
+    import numpy as np
+    import skextra
+    from joblib import parallel_config
+    from sklearn.datasets import make_classification
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GridSearchCV
+
+    class Slow(LogisticRegression):
+        def fit(self, X, y):
+            os.write(1, f"fit {{self.C}}\\n".encode())
+            time.sleep(0.04)
+            return super().fit(X, y)
+
+    X, y = make_classification(n_samples=200, random_state=0)
+    with parallel_config("skextra", n_jobs=2, journal={path!r}, max_retries=9):
+        search = GridSearchCV(Slow(), {{"C": list(range(1, 13))}}, cv=5, refit=False).fit(X, y)
+    print("scores", *search.cv_results_["mean_test_score"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("seed", "n_kills"), [(0, 3), *(pytest.param(i, 10, marks=pytest.mark.faults) for i in (1, 2))]
+)
+def test_a_search_whose_program_is_killed_goes_on(run_script, tmp_path, seed, n_kills):
+    generator, path = random.Random(seed), tmp_path / "search.sqlite"
+    expected = GridSearchCV(LogisticRegression(), {"C": list(range(1, 13))}, cv=5, refit=False)
+    expected = expected.fit(X, y).cv_results_["mean_test_score"]
+    for i in range(n_kills + 1):
+        done = collections.Counter()
+        if path.exists() and path.stat().st_size:
+            done.update(row["parameters"]["C"] for row in Journal(path).rows())
+        script = run_script(PROGRAM.format(path=str(path)))
+        if i < n_kills and done.total() < 60:
+            first = script.line()
+            with contextlib.suppress(TimeoutError):
+                time.sleep(generator.uniform(0, 1.5 / n_kills))
+            script.process.kill()
+            lines = [first, *script.process.communicate()[0].splitlines()]
+        else:
+            lines, _ = script.finish()
+        started = collections.Counter(
+            int(line.removeprefix("fit ")) for line in lines if line.startswith("fit ")
+        )
+        for C, number in started.items():
+            assert number <= 5 - done[C]
+        script.temporary.rename(tmp_path / f"temporary-{i}")
+    assert done.total() + started.total() == 60
+    found = [float(word) for word in lines[-1].removeprefix("scores ").split()]
+    assert_array_equal(found, expected)
