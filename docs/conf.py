@@ -14,8 +14,8 @@ extensions = [
     "numpydoc",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "examples"]
-templates_path = []
+exclude_patterns = ["_build", "examples", "templates"]
+templates_path = ["templates"]
 html_theme = "pydata_sphinx_theme"
 html_title = "skextra"
 html_theme_options = {"show_toc_level": 2, "secondary_sidebar_items": ["page-toc"]}

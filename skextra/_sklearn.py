@@ -4,17 +4,51 @@ scikit-learn may move these between minor versions. Whatever the package needs b
 interface comes through here, so that such a move is mended in one place.
 """
 
+import numpy as np
+from scipy import sparse
 from sklearn.base import _fit_context as fit_context
+from sklearn.utils._array_api import (
+    _convert_to_numpy,
+    check_same_namespace,
+    get_namespace,
+    get_namespace_and_device,
+)
 from sklearn.utils._param_validation import Interval, Options, StrOptions, validate_params
 from sklearn.utils.multiclass import _check_partial_fit_first_call as check_partial_fit_first_call
+from sklearn.utils.parallel import _get_threadpool_controller as threadpool_controller
+from sklearn.utils.validation import _assert_all_finite as assert_all_finite
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
 __all__ = [
     "Interval",
     "Options",
     "StrOptions",
+    "assert_all_finite",
     "check_partial_fit_first_call",
+    "check_same_namespace",
     "check_sample_weight",
     "fit_context",
+    "from_numpy",
+    "threadpool_controller",
+    "to_numpy",
     "validate_params",
 ]
+
+
+def to_numpy(array):
+    """Return an array of any namespace as a NumPy array; sparse matrices stay as they are."""
+    if isinstance(array, np.ndarray) or sparse.issparse(array):
+        return array
+    xp, is_array_api = get_namespace(array)
+    return _convert_to_numpy(array, xp) if is_array_api else np.asarray(array)
+
+
+def from_numpy(array, like):
+    """Return a NumPy array in the namespace and on the device of `like`.
+
+    Strings, and anything while scikit-learn's ``array_api_dispatch`` is off, stay in NumPy.
+    """
+    if array.dtype.kind in "OSU":
+        return array
+    xp, is_array_api, device = get_namespace_and_device(like)
+    return xp.asarray(array, device=device) if is_array_api else array

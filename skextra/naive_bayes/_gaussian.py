@@ -1,0 +1,429 @@
+"""ScratchGaussianNB: validation, priors, Bayes' rule, fitted attributes."""
+
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skextra._sklearn import (
+    Interval,
+    check_partial_fit_first_call,
+    check_same_namespace,
+    check_sample_weight,
+    fit_context,
+    from_numpy,
+    to_numpy,
+)
+from skextra.naive_bayes._labels import Codes, distinct
+from skextra.naive_bayes._log_likelihood import coefficients, joint_log_likelihood
+from skextra.naive_bayes._moments import (
+    Moments,
+    accumulate,
+    merge,
+    place,
+    pooled_variance,
+)
+
+# Raised when the private state changes so that this version could not read it.
+_STATE_VERSION = 1
+
+
+class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
+    r"""Gaussian naive Bayes that streams, merges and takes missing values.
+
+    After one `fit` on dense data it has the attributes and predictions of
+    :class:`sklearn.naive_bayes.GaussianNB`. Beyond that, any split of the rows over `partial_fit`
+    calls and any `merge` of models fitted apart equal one `fit`, NaN is a missing value, and X may
+    be sparse.
+
+    Parameters
+    ----------
+    priors : array-like of shape (n_classes,), default=None
+        Prior probabilities of the classes. None takes their share of the weights.
+    var_smoothing : float, default=1e-9
+        Share of the largest variance of a feature that is added to all variances.
+    n_jobs : int, default=None
+        Threads for `fit` and the predictions of large X; None is 1 unless in a
+        :class:`joblib.parallel_config` context of threads, -1 all cores.
+
+    Attributes
+    ----------
+    class_count_ : ndarray of shape (n_classes,), dtype float64
+        Sum of the weights of the rows of each class.
+    class_prior_ : ndarray of shape (n_classes,), dtype float64
+        Probability of each class.
+    classes_ : ndarray of shape (n_classes,)
+        Class labels, sorted.
+    epsilon_ : float
+        What is added to the variances: `var_smoothing` times the largest variance of a feature
+        over all rows seen, by weight.
+    theta_ : ndarray of shape (n_classes, n_features), dtype float64
+        Mean of each feature in each class.
+    var_ : ndarray of shape (n_classes, n_features), dtype float64
+        Variance of each feature in each class, smoothing included.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features_in,)
+        Names of the columns, where X had string column names.
+
+    See Also
+    --------
+    sklearn.naive_bayes.GaussianNB : The same model in scikit-learn.
+    TumorCNNClassifier : A classifier for images.
+
+    Notes
+    -----
+    With weights :math:`w_i` of the rows of class :math:`k`, of sum :math:`N_k` out of :math:`N`,
+
+    .. math::
+
+        \pi_k = \frac{N_k}{N}, \qquad
+        \mu_{kj} = \frac{1}{N_k} \sum_{i \in k} w_i x_{ij}, \qquad
+        \sigma^2_{kj} = \frac{1}{N_k} \sum_{i \in k} w_i (x_{ij} - \mu_{kj})^2 + \varepsilon,
+
+    .. math::
+
+        \log P(k, x) = \log \pi_k - \frac12 \sum_j
+        \left[ \log 2 \pi \sigma^2_{kj} + \frac{(x_j - \mu_{kj})^2}{\sigma^2_{kj}} \right].
+
+    A missing :math:`x_j` is left out of the moments of its feature and of the sum over :math:`j`,
+    which is exact marginalisation. Moments are kept without :math:`\varepsilon` and merge by the
+    pairwise formula of [1]_, of which [2]_ is the case of one row.
+
+    It differs from scikit-learn on purpose: :math:`\varepsilon` comes from all rows seen and from
+    their weights (there: from the last batch, without weights), weights must not be negative, and
+    attributes and probabilities are float64 whatever the dtype of X.
+
+    References
+    ----------
+    .. [1] T. F. Chan, G. H. Golub and R. J. LeVeque, "Algorithms for computing the sample
+       variance: analysis and recommendations", The American Statistician 37(3), 1983.
+       :doi:`10.1080/00031305.1983.10483115`
+    .. [2] B. P. Welford, "Note on a method for calculating corrected sums of squares and
+       products", Technometrics 4(3), 1962. :doi:`10.1080/00401706.1962.10490022`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skextra import ScratchGaussianNB
+    >>> X = np.array([[-1, -1], [-2, -1], [-3, -2], [1, 1], [2, 1], [3, 2]])
+    >>> y = np.array([1, 1, 1, 2, 2, 2])
+    >>> ScratchGaussianNB().fit(X, y).predict([[-0.8, -1], [np.nan, 1]])
+    array([1, 2])
+
+    Two models, fitted apart, merge into the one that has seen all rows:
+
+    >>> left = ScratchGaussianNB().fit(X[::2], y[::2])
+    >>> right = ScratchGaussianNB().fit(X[1::2], y[1::2])
+    >>> np.allclose(left.merge(right).var_, ScratchGaussianNB().fit(X, y).var_)
+    True
+    """
+
+    _parameter_constraints: dict = {
+        "priors": ["array-like", None],
+        "var_smoothing": [Interval(Real, 0, None, closed="left")],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(self, *, priors=None, var_smoothing=1e-9, n_jobs=None):
+        self.priors = priors
+        self.var_smoothing = var_smoothing
+        self.n_jobs = n_jobs
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None):
+        """Fit to rows X of classes y, forgetting what was fitted before.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Real numbers, CSR or CSC if sparse; NaN is a missing value.
+        y : array-like of shape (n_samples,)
+            Class labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights of the rows; None is 1 for all.
+
+        Returns
+        -------
+        self : ScratchGaussianNB
+
+        Raises
+        ------
+        ValueError
+            If X, y, the weights or the priors are not as described.
+        """
+        y = validate_data(self, y=y)
+        self.classes_ = None
+        return self._update(X, y, distinct(to_numpy(y)), sample_weight)
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Add rows X of classes y to what was fitted before.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Real numbers, CSR or CSC if sparse; NaN is a missing value.
+        y : array-like of shape (n_samples,)
+            Class labels.
+        classes : array-like of shape (n_classes,), default=None
+            All classes that any call will see; required in the first call.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights of the rows; None is 1 for all.
+
+        Returns
+        -------
+        self : ScratchGaussianNB
+
+        Raises
+        ------
+        ValueError
+            If X, y, the weights or the priors are not as described, or a label is not among the
+            classes.
+        """
+        return self._update(X, y, classes, sample_weight)
+
+    def merge(self, other):
+        """Add what another fitted model has seen.
+
+        Classes that only one of the two knows are kept. The parameters stay those of this model.
+
+        Parameters
+        ----------
+        other : ScratchGaussianNB
+            A fitted model of the same features; it is not changed.
+
+        Returns
+        -------
+        self : ScratchGaussianNB
+
+        Raises
+        ------
+        TypeError
+            If `other` is no ScratchGaussianNB.
+        ValueError
+            If the features differ in number or name, the labels in type, or `priors` do not fit
+            the classes of both. This model is then unchanged.
+        """
+        if not isinstance(other, ScratchGaussianNB):
+            raise TypeError(f"merge takes a ScratchGaussianNB, got {type(other).__name__}.")
+        check_is_fitted(self)
+        check_is_fitted(other)
+        self._check_same_features(other)
+        here, there = to_numpy(self.classes_), to_numpy(other.classes_)
+        if (here.dtype.kind in "OSU") != (there.dtype.kind in "OSU"):
+            raise ValueError(f"merge of classes {here} with classes {there}: labels of two types.")
+        classes = np.union1d(here, there)
+        self._check_priors(len(classes))
+        self._moments = tuple(
+            merge(
+                place(Moments(*self._moments), np.searchsorted(classes, here), len(classes)),
+                place(Moments(*other._moments), np.searchsorted(classes, there), len(classes)),
+            )
+        )
+        if len(classes) > len(here):
+            self.classes_ = from_numpy(classes, self.classes_)
+        self._publish(self.theta_)
+        return self
+
+    def predict_joint_log_proba(self, X):
+        """Return log P(class, row) for each row of X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows; NaN is a missing value.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), dtype float64
+            The columns stand in the order of `classes_`.
+        """
+        return self._predict(X, lambda joint: joint, "predict_joint_log_proba")
+
+    def predict_log_proba(self, X):
+        """Return log P(class | row) for each row of X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows; NaN is a missing value.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), dtype float64
+            The columns stand in the order of `classes_`.
+        """
+        return self._predict(X, _log_normalise, "predict_log_proba")
+
+    def predict_proba(self, X):
+        """Return P(class | row) for each row of X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows; NaN is a missing value.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), dtype float64
+            Each row sums to 1; the columns stand in the order of `classes_`.
+        """
+        return self._predict(X, _normalise, "predict_proba")
+
+    def predict(self, X):
+        """Return the most probable class of each row of X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows; NaN is a missing value.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels from `classes_`.
+        """
+        return self._predict(X, lambda joint: joint.argmax(axis=0), "predict")
+
+    def _update(self, X, y, classes, sample_weight):
+        first_call = check_partial_fit_first_call(self, classes)
+        given = X
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            reset=first_call,
+            accept_sparse=("csr", "csc"),
+            # The moments find what is not finite on their one pass.
+            ensure_all_finite=False,
+        )
+        X, y = to_numpy(X), to_numpy(y)
+        if sample_weight is not None:
+            sample_weight = check_sample_weight(
+                to_numpy(sample_weight), X, dtype=np.float64, ensure_non_negative=True
+            )
+        known = to_numpy(self.classes_)
+        self._check_priors(len(known))
+        moments = accumulate(X, Codes(y, known), sample_weight, len(known), self.n_jobs)
+        if not first_call:
+            moments = merge(Moments(*self._moments), moments)
+        self._moments = tuple(moments)
+        self._publish(given)
+        self._warn_of_silent_features()
+        return self
+
+    def _check_priors(self, n_classes):
+        if self.priors is None:
+            return
+        priors = to_numpy(self.priors)
+        if priors.shape[0] != n_classes:
+            raise ValueError("Number of priors must match number of classes.")
+        if not np.isclose(priors.sum(), 1.0):
+            raise ValueError("The sum of the priors should be 1.")
+        if (priors < 0).any():
+            raise ValueError("Priors must be non-negative.")
+
+    def _check_same_features(self, other):
+        if self.n_features_in_ != other.n_features_in_:
+            raise ValueError(
+                f"merge of a model of {self.n_features_in_} features with one of "
+                f"{other.n_features_in_} features."
+            )
+        names = [getattr(model, "feature_names_in_", None) for model in (self, other)]
+        if (names[0] is None) != (names[1] is None) or not np.array_equal(*names):
+            raise ValueError(f"merge of models with other feature names: {names[0]}, {names[1]}.")
+
+    def _publish(self, like):
+        """Set the fitted attributes from the moments, as arrays of the kind of `like`."""
+        moments = Moments(*self._moments)
+        epsilon = self.var_smoothing * pooled_variance(moments).max()
+        variance = np.divide(
+            moments.m2, moments.weight, out=np.zeros_like(moments.m2), where=moments.weight > 0
+        )
+        prior = self.priors
+        if prior is None:
+            prior = moments.class_weight / moments.class_weight.sum()
+        self.epsilon_ = float(epsilon)
+        self.theta_ = from_numpy(moments.mean.copy(), like)
+        self.var_ = from_numpy(variance + epsilon, like)
+        self.class_count_ = from_numpy(moments.class_weight.copy(), like)
+        self.class_prior_ = from_numpy(np.array(to_numpy(prior), dtype=np.float64), like)
+
+    def _warn_of_silent_features(self):
+        moments = Moments(*self._moments)
+        silent = (moments.weight == 0) & (moments.class_weight[:, None] > 0)
+        for code in np.flatnonzero(silent.any(axis=1)):
+            features = np.flatnonzero(silent[code])
+            names = getattr(self, "feature_names_in_", np.arange(self.n_features_in_))[features]
+            label = to_numpy(self.classes_)[[code]].tolist()[0]
+            warnings.warn(
+                f"Class {label!r} has no value of the features {names.tolist()}: they are left "
+                "out of its likelihood.",
+                stacklevel=4,
+            )
+
+    def _predict(self, X, finish, method):
+        check_is_fitted(self)
+        check_same_namespace(X, self, attribute="theta_", method=method)
+        X = validate_data(
+            self, X, reset=False, accept_sparse=("csr", "csc"), ensure_all_finite=False
+        )
+        rows = to_numpy(X)
+        if sparse.issparse(rows):
+            rows = rows.tocsr()
+        with np.errstate(divide="ignore"):
+            log_prior = np.log(to_numpy(self.class_prior_))
+        model = coefficients(
+            log_prior,
+            to_numpy(self.theta_),
+            to_numpy(self.var_),
+            self._moments[1],
+            centered=not sparse.issparse(rows),
+        )
+        if method == "predict":
+            classes = to_numpy(self.classes_)
+            out = np.empty(rows.shape[0], dtype=classes.dtype)
+            joint_log_likelihood(rows, model, lambda j: classes[finish(j)], out, self.n_jobs)
+            return from_numpy(out, X)
+        out = np.empty((len(log_prior), rows.shape[0]))
+        return from_numpy(joint_log_likelihood(rows, model, finish, out, self.n_jobs), X)
+
+    def __sklearn_tags__(self):
+        """Return scikit-learn's description of what the estimator takes."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
+        tags.array_api_support = True
+        return tags
+
+    def __getstate__(self):
+        """Return what is pickled, with the version of its layout."""
+        return {**super().__getstate__(), "_state_version": _STATE_VERSION}
+
+    def __setstate__(self, state):
+        """Take what was pickled, unless a later version wrote it in a layout of its own."""
+        version = state.pop("_state_version", None)
+        if version is not None and version > _STATE_VERSION:
+            raise ValueError(
+                f"This ScratchGaussianNB was pickled by a later version of skextra (layout "
+                f"{version}, this version reads up to {_STATE_VERSION}): update skextra."
+            )
+        super().__setstate__(state)
+
+
+def _log_normalise(joint):
+    """Subtract log P(row), by log-sum-exp: exp of the joint logarithms would underflow."""
+    joint -= joint.max(axis=0)
+    joint -= np.log(np.exp(joint).sum(axis=0))
+    return joint
+
+
+def _normalise(joint):
+    joint -= joint.max(axis=0)
+    np.exp(joint, out=joint)
+    joint /= joint.sum(axis=0)
+    return joint

@@ -1,0 +1,77 @@
+"""Labels to codes, part by part, so that no copy of y is made."""
+
+import numpy as np
+
+_PART = 2**17
+
+
+def _parts(y):
+    return (y[start : start + _PART] for start in range(0, len(y), _PART))
+
+
+def _span(y):
+    """Return (smallest, largest) of integers that a table can index, else None."""
+    if y.dtype.kind not in "iu" or len(y) == 0:
+        return None
+    low, high = int(y.min()), int(y.max())
+    return (low, high) if high - low < _PART else None
+
+
+def distinct(y):
+    """Return the distinct labels, sorted: np.unique, some ten times faster on small integers."""
+    span = _span(y)
+    if span is None:
+        return np.unique(np.concatenate([y[:0], *(np.unique(part) for part in _parts(y))]))
+    low, high = span
+    seen = np.zeros(high - low + 1, dtype=bool)
+    for part in _parts(y):
+        seen[(part - low).astype(np.intp)] = True
+    return (np.flatnonzero(seen) + low).astype(y.dtype)
+
+
+class Codes:
+    """The place of each label among the sorted classes; a slice of it is worked out when asked.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples,)
+        Labels.
+    classes : ndarray of shape (n_classes,)
+        Sorted distinct labels.
+    """
+
+    def __init__(self, y, classes):
+        self._y, self._classes = y, classes
+        span = _span(y) if classes.dtype.kind in "iu" else None
+        self._table = None
+        if span is not None:
+            self._low, high = span
+            inside = (classes >= self._low) & (classes <= high)
+            self._table = np.full(high - self._low + 1, -1)
+            self._table[classes[inside].astype(np.intp) - self._low] = np.flatnonzero(inside)
+
+    def __len__(self):
+        return len(self._y)
+
+    def __getitem__(self, rows):
+        """Return the codes of a slice of the rows, as int64.
+
+        Raises
+        ------
+        ValueError
+            If a label is not among the classes; all such labels are named.
+        """
+        part = self._y[rows]
+        if self._table is None:
+            codes = np.minimum(np.searchsorted(self._classes, part), len(self._classes) - 1)
+            known = self._classes[codes] == part
+        else:
+            codes = self._table[(part - self._low).astype(np.intp, copy=False)]
+            known = codes >= 0
+        if not np.all(known):
+            unknown = np.setdiff1d(distinct(self._y), self._classes)
+            raise ValueError(
+                f"The target label(s) {unknown} in y do not exist in the initial classes "
+                f"{self._classes}"
+            )
+        return codes

@@ -1,0 +1,38 @@
+"""Labels and codes agree with np.unique, whatever the labels are."""
+
+import numpy as np
+import pytest
+
+from skextra.naive_bayes import _labels
+from skextra.naive_bayes._labels import Codes, distinct
+
+LABELS = {
+    "small": np.array([3, -2, 7]),
+    "far apart": np.array([-(2**62), 0, 2**62]),
+    "uint8": np.array([0, 200, 255], dtype=np.uint8),
+    "bool": np.array([False, True]),
+    "float": np.array([1.0, -3.0, 2.0]),
+    "str": np.array(["b", "a", "ccc"]),
+    "object": np.array(["b", "a", "ccc"], dtype=object),
+}
+
+
+@pytest.mark.parametrize("kind", LABELS)
+def test_labels_and_codes_equal_those_of_unique(kind, monkeypatch):
+    monkeypatch.setattr(_labels, "_PART", 64)
+    y = np.random.default_rng(0).choice(LABELS[kind], 500)
+    classes, codes = np.unique(y, return_inverse=True)
+    found = distinct(y)
+    assert found.dtype == classes.dtype
+    assert np.array_equal(found, classes)
+    assert np.array_equal(Codes(y, classes)[:], codes)
+    assert np.array_equal(Codes(y, classes)[100:207], codes[100:207])
+
+
+def test_a_label_outside_the_classes_is_named_even_if_it_comes_later():
+    for y, classes in [
+        (np.array([0, 5, 1, 9]), np.array([0, 1])),
+        (np.array(["a", "x", "b", "y"]), np.array(["a", "b"])),
+    ]:
+        with pytest.raises(ValueError, match=r"'?[5x]'? '?[9y]'?\] in y do not exist"):
+            Codes(y, classes)[:2]
