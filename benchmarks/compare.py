@@ -9,13 +9,15 @@ from time import perf_counter
 
 import numpy as np
 
+PARTS = {"naive_bayes": "benchmarks.naive_bayes", "parallel": "benchmarks.compare_parallel"}
+
 
 def main():
     """Run the comparison that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("part", choices=["naive_bayes"], help="which part to compare")
+    parser.add_argument("part", choices=list(PARTS), help="which part to compare")
     part = parser.parse_args().part
-    importlib.import_module(f"benchmarks.{part}").compare()
+    importlib.import_module(PARTS[part]).compare()
 
 
 def medians(functions, repeat):

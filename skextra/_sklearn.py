@@ -48,7 +48,7 @@ def from_numpy(array, like):
 
     Strings, and anything while scikit-learn's ``array_api_dispatch`` is off, stay in NumPy.
     """
-    if array.dtype.kind in "OSU":
+    if array.dtype.kind in "OSU" or type(like) is np.ndarray:
         return array
     xp, is_array_api, device = get_namespace_and_device(like)
     return xp.asarray(array, device=device) if is_array_api else array

@@ -6,6 +6,7 @@ from numbers import Integral, Real
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skextra._sklearn import (
@@ -155,9 +156,12 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         ValueError
             If X, y, the weights or the priors are not as described.
         """
-        y = validate_data(self, y=y)
-        self.classes_ = None
-        return self._update(X, y, distinct(to_numpy(y)), sample_weight)
+        X, y = self._validate(X, y, reset=True)
+        classes = distinct(to_numpy(y))
+        if classes.dtype.kind not in "iub":  # integers are labels
+            check_classification_targets(classes)
+        self.classes_ = from_numpy(classes, y)
+        return self._update(X, y, sample_weight, None)
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, classes=None, sample_weight=None):
@@ -184,7 +188,10 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
             If X, y, the weights or the priors are not as described, or a label is not among the
             classes.
         """
-        return self._update(X, y, classes, sample_weight)
+        first_call = check_partial_fit_first_call(self, classes)
+        X, y = self._validate(X, y, reset=first_call)
+        past = None if first_call else Moments(*self._moments)
+        return self._update(X, y, sample_weight, past)
 
     def merge(self, other):
         """Add what another fitted model has seen.
@@ -289,18 +296,20 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         """
         return self._predict(X, lambda joint: joint.argmax(axis=0), "predict")
 
-    def _update(self, X, y, classes, sample_weight):
-        first_call = check_partial_fit_first_call(self, classes)
-        given = X
-        X, y = validate_data(
+    def _validate(self, X, y, *, reset):
+        return validate_data(
             self,
             X,
             y,
-            reset=first_call,
+            reset=reset,
             accept_sparse=("csr", "csc"),
             # The moments find what is not finite on their one pass.
             ensure_all_finite=False,
         )
+
+    def _update(self, X, y, sample_weight, past):
+        """Add validated rows to the moments of past ones; None if there are none."""
+        given = X
         X, y = to_numpy(X), to_numpy(y)
         if sample_weight is not None:
             sample_weight = check_sample_weight(
@@ -309,8 +318,8 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         known = to_numpy(self.classes_)
         self._check_priors(len(known))
         moments = accumulate(X, Codes(y, known), sample_weight, len(known), self.n_jobs)
-        if not first_call:
-            moments = merge(Moments(*self._moments), moments)
+        if past is not None:
+            moments = merge(past, moments)
         self._moments = tuple(moments)
         self._publish(given)
         self._warn_of_silent_features()

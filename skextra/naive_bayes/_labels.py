@@ -44,7 +44,14 @@ class Codes:
         self._y, self._classes = y, classes
         span = _span(y) if classes.dtype.kind in "iu" else None
         self._table = None
-        if span is not None:
+        # Labels 0, 1, 2 ... are codes already.
+        self._are_codes = (
+            span is not None
+            and span[0] >= 0
+            and span[1] < len(classes)
+            and np.array_equal(classes, np.arange(len(classes)))
+        )
+        if span is not None and not self._are_codes:
             self._low, high = span
             inside = (classes >= self._low) & (classes <= high)
             self._table = np.full(high - self._low + 1, -1)
@@ -62,6 +69,8 @@ class Codes:
             If a label is not among the classes; all such labels are named.
         """
         part = self._y[rows]
+        if self._are_codes:
+            return part.astype(np.intp, copy=False)
         if self._table is None:
             codes = np.minimum(np.searchsorted(self._classes, part), len(self._classes) - 1)
             known = self._classes[codes] == part

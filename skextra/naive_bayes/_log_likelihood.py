@@ -19,6 +19,7 @@ from skextra.naive_bayes._moments import _missing
 
 # (m - c)^2 / v up to here keeps the error of a term near 1e4 * 2^-53, about 1e-12.
 _FAR = 1e4
+_NEAR = 30.0
 
 
 class Coefficients(NamedTuple):
@@ -54,7 +55,10 @@ def coefficients(log_prior, theta, var, weight, *, centered=True):
     Coefficients
     """
     silent = (weight == 0) & (weight.max(axis=1, keepdims=True) > 0)
-    center = theta.mean(axis=0) if centered else np.zeros(theta.shape[1])
+    center = np.zeros(theta.shape[1])
+    # Within a few standard deviations of 0 nothing cancels, and a pass over X is saved.
+    if centered and not (theta * theta <= _NEAR * var).all():
+        center = theta.mean(axis=0)
     offset = theta - center
     with np.errstate(divide="ignore", invalid="ignore"):
         far = ~(offset * offset <= _FAR * var) | (var == 0)
@@ -94,14 +98,14 @@ def joint_log_likelihood(X, model, finish, out, n_jobs=None):
         If X holds an infinite number.
     """
     n_samples, n_features = X.shape
-    width = n_features + 2 * len(model.theta)
+    width = max(n_features, len(model.theta))
     compute = _sparse_block if sparse.issparse(X) else _dense_block
 
     # What overflows or is infinite is looked at where it shows in the sums.
     @np.errstate(over="ignore", invalid="ignore")
-    def fill(start, stop):
+    def fill(start, stop, size):
         scratch = {}
-        for first, last in blocks(start, stop, width):
+        for first, last in blocks(start, stop, width, size):
             joint = compute(X[first:last], model, scratch)
             if not np.isfinite(joint.sum()):
                 _repair(joint, X[first:last], model)
@@ -122,12 +126,15 @@ def _buffer(scratch, name, shape):
 
 def _dense_block(X, model, scratch):
     n_rows, n_classes = len(X), len(model.theta)
-    centered = _buffer(scratch, "centered", X.shape)
-    np.subtract(X, model.center, out=centered)
-    joint = np.matmul(model.linear, centered.T, out=_buffer(scratch, "joint", (n_classes, n_rows)))
-    np.multiply(centered, centered, out=centered)
-    joint += np.matmul(
-        model.quadratic, centered.T, out=_buffer(scratch, "product", (n_classes, n_rows))
+    buffer = centered = _buffer(scratch, "centered", X.shape)
+    if X.dtype == np.float64 and not model.center.any():
+        centered = X
+    else:
+        np.subtract(X, model.center, out=buffer)
+    joint = np.dot(model.linear, centered.T, out=_buffer(scratch, "joint", (n_classes, n_rows)))
+    np.multiply(centered, centered, out=buffer)
+    joint += np.dot(
+        model.quadratic, buffer.T, out=_buffer(scratch, "product", (n_classes, n_rows))
     )
     joint += model.constant.sum(axis=1)[:, None]
     _add_far(joint, X, model)

@@ -98,8 +98,8 @@ def accumulate(X, codes, sample_weight, n_classes, n_jobs=None):
     n_samples, n_features = X.shape
     shift = _shift(X)
 
-    def first_pass(start, stop):
-        return _sums(X, codes, sample_weight, n_classes, shift, start, stop)
+    def first_pass(*part):
+        return _sums(X, codes, sample_weight, n_classes, shift, *part)
 
     parts = map_rows(first_pass, n_samples, n_features, n_jobs)
     class_weight, weight, total, squares = (sum(part) for part in zip(*parts, strict=True))
@@ -112,8 +112,8 @@ def accumulate(X, codes, sample_weight, n_classes, n_jobs=None):
     if len(unsafe):
         centers = mean[:, unsafe]
 
-        def second_pass(start, stop):
-            return _differences(X, codes, sample_weight, centers, unsafe, start, stop)
+        def second_pass(*part):
+            return _differences(X, codes, sample_weight, centers, unsafe, *part)
 
         parts = map_rows(second_pass, n_samples, len(unsafe), n_jobs)
         rest, m2_unsafe = (sum(part) for part in zip(*parts, strict=True))
@@ -141,27 +141,33 @@ def _shift(X):
     return mean
 
 
+def _product(indicator, block):
+    """Return their product; np.dot lets other threads run, np.matmul with a small result not."""
+    return indicator @ block if sparse.issparse(indicator) else np.dot(indicator, block)
+
+
 def _indicator(codes, weights, n_classes):
     """Return the matrix (n_classes, n_rows) of the weight of each row in its class."""
     n_rows = len(codes)
     if n_classes >= _SPARSE_FROM:
         data = np.ones(n_rows) if weights is None else weights
         return sparse.csc_array((data, codes, np.arange(n_rows + 1)), shape=(n_classes, n_rows))
-    indicator = np.zeros((n_rows, n_classes))
-    indicator[np.arange(n_rows), codes] = 1.0 if weights is None else weights
+    indicator = np.take(np.eye(n_classes), codes, axis=0)
+    if weights is not None:
+        indicator *= weights[:, None]
     return indicator.T
 
 
 # What overflows or is infinite is looked at where it shows in the sums.
 @np.errstate(over="ignore", invalid="ignore")
-def _sums(X, codes, sample_weight, n_classes, shift, start, stop):
+def _sums(X, codes, sample_weight, n_classes, shift, start, stop, size):
     """Return weights and sums of (x - shift) and its square over a range of rows."""
     n_features = X.shape[1]
     shape = (n_classes, n_features)
     class_weight, complete = np.zeros(n_classes), np.zeros(n_classes)
     weight, total, squares = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     scratch = np.empty((0, n_features))
-    for first, last in blocks(start, stop, n_features, at_least=4 * n_classes):
+    for first, last in blocks(start, stop, n_features, size, at_least=4 * n_classes):
         block = X[first:last]
         weights = None if sample_weight is None else sample_weight[first:last]
         codes_here = codes[first:last]
@@ -172,33 +178,33 @@ def _sums(X, codes, sample_weight, n_classes, shift, start, stop):
             scratch = np.empty(block.shape)
         buffer = scratch[: len(block)]
         centered = block if shift is None else np.subtract(block, shift, out=buffer)
-        sums = indicator @ centered
+        sums = _product(indicator, centered)
         if np.isfinite(sums.sum()):
             complete += in_block
         else:
             missing = _missing(block)
             centered = np.where(missing, 0.0, centered)
-            sums = indicator @ centered
-            weight += indicator @ (~missing).astype(np.float64)
+            sums = _product(indicator, centered)
+            weight += _product(indicator, (~missing).astype(np.float64))
         total += sums
-        squares += indicator @ np.multiply(centered, centered, out=buffer)
+        squares += _product(indicator, np.multiply(centered, centered, out=buffer))
     return class_weight, weight + complete[:, None], total, squares
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def _differences(X, codes, sample_weight, centers, columns, start, stop):
+def _differences(X, codes, sample_weight, centers, columns, start, stop, size):
     """Return sums of (x - center of its class) and its square over a range of rows."""
     total, squares = np.zeros_like(centers), np.zeros_like(centers)
     n_classes = len(centers)
-    for first, last in blocks(start, stop, len(columns), at_least=4 * n_classes):
+    for first, last in blocks(start, stop, len(columns), size, at_least=4 * n_classes):
         rows = slice(first, last)
         weights = None if sample_weight is None else sample_weight[rows]
         codes_here = codes[rows]
         indicator = _indicator(codes_here, weights, n_classes)
         difference = X[rows][:, columns] - centers[codes_here]
         difference[np.isnan(difference)] = 0.0
-        total += indicator @ difference
-        squares += indicator @ (difference * difference)
+        total += _product(indicator, difference)
+        squares += _product(indicator, difference * difference)
     return total, squares
 
 

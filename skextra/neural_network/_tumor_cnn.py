@@ -38,6 +38,7 @@ from skextra.neural_network._training import (
     merge_repeats,
     private_generator,
 )
+from skextra.parallel import leased_device
 
 _AUTO = StrOptions({"auto"})
 _RECIPE_PARAMETERS = (
@@ -61,6 +62,8 @@ def _torch_device(device):
             return torch.device(device)
         except RuntimeError as error:
             raise ValueError(f"device={device!r} is no device of torch: {error}") from error
+    if (leased := leased_device()) is not None:
+        return torch.device(leased)
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
@@ -124,8 +127,8 @@ class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     warm_start : bool, default=False
         Start `fit` from the weights of the last one instead of new ones.
     device : str, default="auto"
-        A torch device such as ``"cpu"`` or ``"cuda:0"``. ``"auto"`` takes CUDA, else MPS, else
-        the CPU.
+        A torch device such as ``"cpu"`` or ``"cuda:0"``. ``"auto"`` takes the device that the
+        ``"skextra"`` backend has leased to the task, else CUDA, else MPS, else the CPU.
     random_state : int, RandomState instance or None, default=None
         Decides initial weights, order of the rows, dropout and augmentation. The global
         generators of torch are left as they were.

@@ -190,6 +190,16 @@ def test_cross_validation_gives_the_same_scores_on_every_backend(digits, backend
     assert_allclose(scores, expected, atol=0.03)
 
 
+def test_a_task_that_has_leased_a_device_trains_on_it():
+    def device_of_fit():
+        X = np.arange(16 * 64).reshape(16, 8, 8)
+        classifier = TumorCNNClassifier(max_epochs=1, random_state=0)
+        return str(classifier.fit(X, np.arange(16) % 2).net_.device)
+
+    parallel = joblib.Parallel(n_jobs=2, backend="skextra", devices=["cpu:0"])
+    assert parallel(joblib.delayed(device_of_fit)() for _ in range(2)) == ["cpu:0", "cpu:0"]
+
+
 def test_weights_of_rows_count_as_repeats(digits):
     images, target = digits[0][:60], digits[1][:60] % 2
     weights = np.arange(60) % 3
