@@ -1,6 +1,8 @@
 """Rows in blocks that fit the cache, shared out among threads."""
 
+import contextlib
 import itertools
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import joblib
@@ -47,15 +49,63 @@ def map_rows(function, n_samples, n_features, n_jobs):
     list
         In the order of the rows.
     """
-    n_ranges = 1
-    if n_samples * n_features >= _SHARED_FROM:
+    if n_samples * n_features < _SHARED_FROM:
+        n_ranges = 1
+    else:
         n_ranges = min(joblib.effective_n_jobs(n_jobs), n_samples)
-    edges = itertools.pairwise(np.linspace(0, n_samples, n_ranges + 1).astype(int).tolist())
-    # Small matrices are multiplied; BLAS starting threads of its own would cost more.
-    with threadpool_controller().limit(limits=1, user_api="blas"):
+    with _one_blas_thread(n_samples * n_features):
         if n_ranges == 1:
             return [function(0, n_samples, BLOCK)]
+        edges = np.linspace(0, n_samples, n_ranges + 1).astype(int).tolist()
         # joblib says how many, but does not run them: joblib.Parallel looks for results every
         # 10 ms, which is longer than many a whole fit.
-        with ThreadPoolExecutor(n_ranges) as threads:
-            return list(threads.map(lambda edge: function(*edge, THREADED_BLOCK), edges))
+        with ThreadPoolExecutor(n_ranges - 1) as threads:
+            rest = [
+                threads.submit(function, *edge, THREADED_BLOCK)
+                for edge in itertools.pairwise(edges[1:])
+            ]
+            first = function(*edges[:2], THREADED_BLOCK)
+            return [first, *(task.result() for task in rest)]
+
+
+class _BlasLimit:
+    """One BLAS thread while any caller is inside, and what was set before after the last one.
+
+    The setting belongs to the process. Of two callers that overlap in different threads, each
+    restoring what it found, the one that came second would leave it at one thread for good.
+    """
+
+    def __init__(self):
+        self._lock, self._inside, self._limiter = threading.Lock(), 0, None
+
+    def __enter__(self):
+        with self._lock:
+            if self._inside == 0:
+                self._limiter = threadpool_controller().limit(limits=1, user_api="blas")
+                self._hand_over()
+            self._inside += 1
+
+    def __exit__(self, *exception):
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._limiter.restore_original_limits()
+                self._hand_over()
+
+    @staticmethod
+    def _hand_over():
+        # threadpoolctl lets no other thread change the setting until the one that did leaves a
+        # context; the last caller to leave here may be another.
+        with threadpool_controller().limit(limits=None):
+            pass
+
+
+_BLAS_LIMIT = _BlasLimit()
+
+
+def _one_blas_thread(n_numbers):
+    """Return a context in which small matrices are multiplied without BLAS threads.
+
+    For less than a block BLAS starts none, and changing the setting would cost more.
+    """
+    return _BLAS_LIMIT if n_numbers >= BLOCK else contextlib.nullcontext()

@@ -2,6 +2,7 @@
 
 import warnings
 from numbers import Integral, Real
+from types import SimpleNamespace
 
 import numpy as np
 from scipy import sparse
@@ -30,6 +31,9 @@ from skextra.naive_bayes._moments import (
 
 # Raised when the private state changes so that this version could not read it.
 _STATE_VERSION = 1
+# Classes up to which the largest of a column is found row by row: 2.5 and 1.4 times as fast as
+# argmax with 2 and 4 classes in blocks of 2**16 numbers, as fast with 8, slower from 16.
+_COMPARED_UP_TO = 4
 
 
 class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
@@ -160,8 +164,7 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         classes = distinct(to_numpy(y))
         if classes.dtype.kind not in "iub":  # integers are labels
             check_classification_targets(classes)
-        self.classes_ = from_numpy(classes, y)
-        return self._update(X, y, sample_weight, None)
+        return self._update(X, y, from_numpy(classes, y), sample_weight, None)
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, classes=None, sample_weight=None):
@@ -188,10 +191,12 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
             If X, y, the weights or the priors are not as described, or a label is not among the
             classes.
         """
-        first_call = check_partial_fit_first_call(self, classes)
+        # scikit-learn's check sets classes_, which are this model's only once all has gone well.
+        known = SimpleNamespace(classes_=getattr(self, "classes_", None))
+        first_call = check_partial_fit_first_call(known, classes)
         X, y = self._validate(X, y, reset=first_call)
         past = None if first_call else Moments(*self._moments)
-        return self._update(X, y, sample_weight, past)
+        return self._update(X, y, known.classes_, sample_weight, past)
 
     def merge(self, other):
         """Add what another fitted model has seen.
@@ -217,8 +222,8 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         """
         if not isinstance(other, ScratchGaussianNB):
             raise TypeError(f"merge takes a ScratchGaussianNB, got {type(other).__name__}.")
-        check_is_fitted(self)
-        check_is_fitted(other)
+        check_is_fitted(self, "theta_")
+        check_is_fitted(other, "theta_")
         self._check_same_features(other)
         here, there = to_numpy(self.classes_), to_numpy(other.classes_)
         if (here.dtype.kind in "OSU") != (there.dtype.kind in "OSU"):
@@ -294,7 +299,7 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         ndarray of shape (n_samples,)
             Labels from `classes_`.
         """
-        return self._predict(X, lambda joint: joint.argmax(axis=0), "predict")
+        return self._predict(X, _most_probable, "predict")
 
     def _validate(self, X, y, *, reset):
         return validate_data(
@@ -307,7 +312,7 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
             ensure_all_finite=False,
         )
 
-    def _update(self, X, y, sample_weight, past):
+    def _update(self, X, y, classes, sample_weight, past):
         """Add validated rows to the moments of past ones; None if there are none."""
         given = X
         X, y = to_numpy(X), to_numpy(y)
@@ -315,12 +320,12 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
             sample_weight = check_sample_weight(
                 to_numpy(sample_weight), X, dtype=np.float64, ensure_non_negative=True
             )
-        known = to_numpy(self.classes_)
+        known = to_numpy(classes)
         self._check_priors(len(known))
         moments = accumulate(X, Codes(y, known), sample_weight, len(known), self.n_jobs)
         if past is not None:
             moments = merge(past, moments)
-        self._moments = tuple(moments)
+        self.classes_, self._moments = classes, tuple(moments)
         self._publish(given)
         self._warn_of_silent_features()
         return self
@@ -376,7 +381,8 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
             )
 
     def _predict(self, X, finish, method):
-        check_is_fitted(self)
+        # Not any attribute: a first fit that failed has set n_features_in_.
+        check_is_fitted(self, "theta_")
         check_same_namespace(X, self, attribute="theta_", method=method)
         X = validate_data(
             self, X, reset=False, accept_sparse=("csr", "csc"), ensure_all_finite=False
@@ -436,3 +442,14 @@ def _normalise(joint):
     np.exp(joint, out=joint)
     joint /= joint.sum(axis=0)
     return joint
+
+
+def _most_probable(joint):
+    """Return joint.argmax(axis=0)."""
+    if len(joint) > _COMPARED_UP_TO:
+        return joint.argmax(axis=0)
+    best, codes = joint[0].copy(), np.zeros(joint.shape[1], dtype=np.intp)
+    for code, row in enumerate(joint[1:], start=1):
+        np.copyto(codes, code, where=row > best)
+        np.maximum(best, row, out=best)
+    return codes

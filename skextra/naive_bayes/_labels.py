@@ -3,6 +3,7 @@
 import numpy as np
 
 _PART = 2**17
+_INT64 = np.iinfo(np.int64)
 
 
 def _parts(y):
@@ -14,7 +15,7 @@ def _span(y):
     if y.dtype.kind not in "iu" or len(y) == 0:
         return None
     low, high = int(y.min()), int(y.max())
-    return (low, high) if high - low < _PART else None
+    return (low, high) if high - low < _PART and high <= _INT64.max else None
 
 
 def distinct(y):
@@ -25,8 +26,13 @@ def distinct(y):
     low, high = span
     seen = np.zeros(high - low + 1, dtype=bool)
     for part in _parts(y):
-        seen[(part - low).astype(np.intp)] = True
+        seen[_above(part, low)] = True
     return (np.flatnonzero(seen) + low).astype(y.dtype)
+
+
+def _above(part, low):
+    """Return ``part - low`` as int64: in the dtype of small integers the difference would wrap."""
+    return part if low == 0 and part.dtype == np.int64 else part.astype(np.int64) - low
 
 
 class Codes:
@@ -43,19 +49,17 @@ class Codes:
     def __init__(self, y, classes):
         self._y, self._classes = y, classes
         span = _span(y) if classes.dtype.kind in "iu" else None
-        self._table = None
-        # Labels 0, 1, 2 ... are codes already.
-        self._are_codes = (
-            span is not None
-            and span[0] >= 0
-            and span[1] < len(classes)
-            and np.array_equal(classes, np.arange(len(classes)))
-        )
-        if span is not None and not self._are_codes:
-            self._low, high = span
-            inside = (classes >= self._low) & (classes <= high)
-            self._table = np.full(high - self._low + 1, -1)
-            self._table[classes[inside].astype(np.intp) - self._low] = np.flatnonzero(inside)
+        self._table, self._first = None, None
+        if span is None:
+            return
+        self._low, high = span
+        first, last = int(classes[0]), int(classes[-1])
+        if last - first == len(classes) - 1 and first <= self._low and high <= last:
+            self._first = first  # consecutive numbers are codes but for their start
+            return
+        inside = (classes >= self._low) & (classes <= high)
+        self._table = np.full(high - self._low + 1, -1)
+        self._table[_above(classes[inside], self._low)] = np.flatnonzero(inside)
 
     def __len__(self):
         return len(self._y)
@@ -69,13 +73,13 @@ class Codes:
             If a label is not among the classes; all such labels are named.
         """
         part = self._y[rows]
-        if self._are_codes:
-            return part.astype(np.intp, copy=False)
+        if self._first is not None:
+            return _above(part, self._first)
         if self._table is None:
             codes = np.minimum(np.searchsorted(self._classes, part), len(self._classes) - 1)
             known = self._classes[codes] == part
         else:
-            codes = self._table[(part - self._low).astype(np.intp, copy=False)]
+            codes = self._table[_above(part, self._low)]
             known = codes >= 0
         if not np.all(known):
             unknown = np.setdiff1d(distinct(self._y), self._classes)

@@ -22,17 +22,27 @@ _FAR = 1e4
 _NEAR = 30.0
 
 
+class Far(NamedTuple):
+    """The pairs of one class whose differences are squared as they stand."""
+
+    code: int
+    columns: np.ndarray
+    theta: np.ndarray  # of the columns, as is var
+    var: np.ndarray
+
+
 class Coefficients(NamedTuple):
-    """What the log-likelihood needs of a model; all pairs (class, feature) unless said."""
+    """What the log-likelihood needs of a model; (n_classes, n_features) unless said."""
 
     log_prior: np.ndarray  # (n_classes,)
     theta: np.ndarray
     var: np.ndarray
-    center: np.ndarray  # (n_features,)
+    center: np.ndarray | None  # (n_features,); None if the origin does as well
     linear: np.ndarray  # of x - center
     quadratic: np.ndarray  # of (x - center)^2
     constant: np.ndarray  # what is added where x is there
-    far: np.ndarray  # where differences are squared instead
+    silent: np.ndarray  # pairs that say nothing
+    far: tuple  # of Far
 
 
 def coefficients(log_prior, theta, var, weight, *, centered=True):
@@ -54,19 +64,37 @@ def coefficients(log_prior, theta, var, weight, *, centered=True):
     -------
     Coefficients
     """
-    silent = (weight == 0) & (weight.max(axis=1, keepdims=True) > 0)
-    center = np.zeros(theta.shape[1])
-    # Within a few standard deviations of 0 nothing cancels, and a pass over X is saved.
-    if centered and not (theta * theta <= _NEAR * var).all():
-        center = theta.mean(axis=0)
-    offset = theta - center
-    with np.errstate(divide="ignore", invalid="ignore"):
-        far = ~(offset * offset <= _FAR * var) | (var == 0)
-        constant = -0.5 * np.log(2.0 * np.pi * var)
-        quadratic = np.where(far | silent, 0.0, -0.5 / var)
-    linear = np.where(quadratic == 0, 0.0, -2.0 * quadratic * offset)
-    constant = np.where(silent, 0.0, constant + quadratic * offset * offset)
-    return Coefficients(log_prior, theta, var, center, linear, quadratic, constant, far & ~silent)
+    theta, var = (np.asarray(array, dtype=np.float64) for array in (theta, var))
+    silent = weight == 0
+    if silent.any():
+        silent &= weight.max(axis=1, keepdims=True) > 0
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        quadratic = -0.5 / var
+        center, offset, square = None, theta, theta * theta * quadratic
+        # Within a few standard deviations of 0 nothing cancels, and a pass over X is saved.
+        if centered and not (square >= -0.5 * _NEAR).all():
+            center = theta.mean(axis=0)
+            offset = theta - center
+            np.multiply(offset, offset, out=square)
+            square *= quadratic
+        close = square >= -0.5 * _FAR  # false of what is no number, as of a variance of 0
+        linear = offset * quadratic
+        linear *= -2.0
+        constant = np.log(2.0 * np.pi * var)
+    constant *= -0.5
+    far = ()
+    if silent.any() or not close.all():
+        for array in (quadratic, linear, square):
+            array[silent | ~close] = 0.0
+        constant[silent] = 0.0
+        apart = ~(close | silent)
+        far = tuple(
+            Far(code, columns, theta[code, columns], var[code, columns])
+            for code in np.flatnonzero(apart.any(axis=1)).tolist()
+            for columns in [np.flatnonzero(apart[code])]
+        )
+    constant += square
+    return Coefficients(log_prior, theta, var, center, linear, quadratic, constant, silent, far)
 
 
 def joint_log_likelihood(X, model, finish, out, n_jobs=None):
@@ -97,16 +125,20 @@ def joint_log_likelihood(X, model, finish, out, n_jobs=None):
     ValueError
         If X holds an infinite number.
     """
-    n_samples, n_features = X.shape
-    width = max(n_features, len(model.theta))
-    compute = _sparse_block if sparse.issparse(X) else _dense_block
+    n_samples, width = X.shape
+    if sparse.issparse(X):
+        compute = _SparseRows(X, model)
+        width = compute.width
+    else:
+        compute = _DenseRows(X, model)
+    width = max(width, len(model.theta))
 
     # What overflows or is infinite is looked at where it shows in the sums.
     @np.errstate(over="ignore", invalid="ignore")
     def fill(start, stop, size):
         scratch = {}
         for first, last in blocks(start, stop, width, size):
-            joint = compute(X[first:last], model, scratch)
+            joint = compute(first, last, scratch)
             if not np.isfinite(joint.sum()):
                 _repair(joint, X[first:last], model)
             joint += model.log_prior[:, None]
@@ -124,34 +156,69 @@ def _buffer(scratch, name, shape):
     return scratch[name][:size].reshape(shape)
 
 
-def _dense_block(X, model, scratch):
-    n_rows, n_classes = len(X), len(model.theta)
-    buffer = centered = _buffer(scratch, "centered", X.shape)
-    if X.dtype == np.float64 and not model.center.any():
-        centered = X
-    else:
-        np.subtract(X, model.center, out=buffer)
-    joint = np.dot(model.linear, centered.T, out=_buffer(scratch, "joint", (n_classes, n_rows)))
-    np.multiply(centered, centered, out=buffer)
-    joint += np.dot(
-        model.quadratic, buffer.T, out=_buffer(scratch, "product", (n_classes, n_rows))
-    )
-    joint += model.constant.sum(axis=1)[:, None]
-    _add_far(joint, X, model)
-    return joint
+class _DenseRows:
+    """The log-likelihood of rows of an array; rows with gaps come out as NaN."""
+
+    def __init__(self, X, model):
+        self._X, self._model = X, model
+        self._constant = model.constant.sum(axis=1)[:, None]
+
+    def __call__(self, first, last, scratch):
+        model, X = self._model, self._X[first:last]
+        shape = (len(model.theta), len(X))
+        square = _buffer(scratch, "square", X.shape)
+        if model.center is not None:
+            rows = np.subtract(X, model.center, out=square)
+        elif X.dtype != np.float64:
+            np.copyto(square, X)
+            rows = square
+        else:
+            rows = X
+        joint = np.dot(model.linear, rows.T, out=_buffer(scratch, "joint", shape))
+        np.multiply(rows, rows, out=square)
+        joint += np.dot(model.quadratic, square.T, out=_buffer(scratch, "product", shape))
+        joint += self._constant
+        _add_far(joint, X, model.far)
+        return joint
 
 
-def _sparse_block(X, model, scratch):
-    joint = (X @ model.linear.T).T
-    joint += (X.multiply(X) @ model.quadratic.T).T
-    joint += model.constant.sum(axis=1)[:, None]
-    columns = np.flatnonzero(model.far.any(axis=0))
-    if len(columns):
-        narrow = model._replace(
-            theta=model.theta[:, columns], var=model.var[:, columns], far=model.far[:, columns]
+class _SparseRows:
+    """The log-likelihood of rows of a CSR matrix; what is stored alone is worked on."""
+
+    def __init__(self, X, model):
+        self._X = X
+        self._constant = model.constant.sum(axis=1)[:, None]
+        # scipy would copy what is not in this order for each block.
+        self._linear, self._quadratic, self._missing = (
+            np.ascontiguousarray(array.T)
+            for array in (model.linear, model.quadratic, model.constant)
         )
-        _add_far(joint, X[:, columns].toarray(), narrow)
-    return joint
+        apart = [far.columns for far in model.far]
+        self._columns = np.unique(np.concatenate(apart)) if apart else np.empty(0, dtype=int)
+        self._far = tuple(
+            far._replace(columns=np.searchsorted(self._columns, far.columns)) for far in model.far
+        )
+        self.width = len(self._columns) + X.nnz // max(1, X.shape[0]) + 1
+
+    def __call__(self, first, last, scratch):
+        rows = self._X[first:last]
+        data = rows.data.astype(np.float64)
+        missing = _missing(data) if not np.isfinite(data.sum()) else None
+        if missing is not None:
+            data[missing] = 0.0
+
+        def with_data(data):
+            return sparse.csr_array((data, rows.indices, rows.indptr), shape=rows.shape)
+
+        joint = with_data(data) @ self._linear
+        joint += with_data(data * data) @ self._quadratic
+        if missing is not None:
+            joint -= with_data(missing.astype(np.float64)) @ self._missing
+        joint = np.ascontiguousarray(joint.T)
+        joint += self._constant
+        if self._far:
+            _add_far(joint, rows[:, self._columns].toarray(), self._far)
+        return joint
 
 
 def _repair(joint, X, model):
@@ -160,26 +227,24 @@ def _repair(joint, X, model):
     X = X[rows].toarray() if sparse.issparse(X) else X[rows]
     there = ~_missing(X)
     with np.errstate(over="ignore", invalid="ignore"):
-        centered = np.where(there, X - model.center, 0.0)
+        centered = np.where(there, X if model.center is None else X - model.center, 0.0)
         again = model.linear @ centered.T
         again += model.quadratic @ np.square(centered).T
     again += model.constant @ there.T.astype(np.float64)
-    _add_far(again, X, model)
-    silent = (model.quadratic == 0) & ~model.far
+    _add_far(again, X, model.far)
     for row in np.flatnonzero(~np.isfinite(again).all(axis=0)):  # too large to be squared
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             terms = -0.5 * (
                 np.log(2.0 * np.pi * model.var) + np.square(X[row] - model.theta) / model.var
             )
-        again[:, row] = np.where(there[row] & ~silent, terms, 0.0).sum(axis=1)
+        again[:, row] = np.where(there[row] & ~model.silent, terms, 0.0).sum(axis=1)
     joint[:, rows] = again
 
 
-def _add_far(joint, X, model):
+def _add_far(joint, X, far):
     """Add the squared differences of the pairs that are not in the products."""
-    for code in np.flatnonzero(model.far.any(axis=1)):
-        columns = model.far[code]
+    for code, columns, theta, var in far:
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            difference = X[:, columns] - model.theta[code, columns]
-            terms = np.square(difference) / model.var[code, columns]
+            difference = X[:, columns] - theta
+            terms = np.square(difference) / var
         joint[code] -= 0.5 * np.where(np.isnan(difference), 0.0, terms).sum(axis=1)

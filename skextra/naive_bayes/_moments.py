@@ -5,6 +5,7 @@ Golub and LeVeque (1983, :doi:`10.1080/00031305.1983.10483115`), of which Welfor
 :doi:`10.1080/00401706.1962.10490022`) is the case of one row.
 """
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -68,6 +69,7 @@ def pooled_variance(moments):
     return _divide(m2, weight)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # in squares of finite numbers over 1e154
 def accumulate(X, codes, sample_weight, n_classes, n_jobs=None):
     """Return the moments of rows.
 
@@ -96,6 +98,8 @@ def accumulate(X, codes, sample_weight, n_classes, n_jobs=None):
     if sparse.issparse(X):
         return _accumulate_sparse(X, codes, sample_weight, n_classes)
     n_samples, n_features = X.shape
+    if n_samples < 8 * n_classes and n_features >= 512:
+        return _accumulate_by_class(X, codes[:], sample_weight, n_classes)
     shift = _shift(X)
 
     def first_pass(*part):
@@ -121,6 +125,38 @@ def accumulate(X, codes, sample_weight, n_classes, n_jobs=None):
         mean[:, unsafe] += residue
         m2[:, unsafe] = np.maximum(m2_unsafe - residue * rest, 0.0)
     return Moments(class_weight, weight, mean, m2)
+
+
+def _accumulate_by_class(X, codes, sample_weight, n_classes):
+    """Return the moments of a few wide rows a class, where sums by block are mostly zeros.
+
+    3,000 rows of 5,000 features in 1,000 classes: 0.12 s, by blocks 0.9 s, both in one thread.
+    """
+    moments = empty(n_classes, X.shape[1])
+    order = np.argsort(codes, kind="stable")
+    edges = np.searchsorted(codes[order], np.arange(n_classes + 1)).tolist()
+    for code, (first, last) in enumerate(itertools.pairwise(edges)):
+        rows = order[first:last]
+        weights = np.ones(len(rows)) if sample_weight is None else sample_weight[rows]
+        moments.class_weight[code] = weights.sum()
+        if moments.class_weight[code] == 0:
+            continue
+        values, weight = X[rows].astype(np.float64, copy=False), moments.class_weight[code]
+        missing = None
+        if not np.isfinite(values.sum()):
+            missing = _missing(values)
+            values[missing] = 0.0
+            weight = weights @ ~missing
+        moments.weight[code] = weight
+        mean = _divide(weights @ values, moments.weight[code])
+        values -= mean
+        if missing is not None:
+            values[missing] = 0.0
+        residue = _divide(weights @ values, moments.weight[code])
+        moments.mean[code] = mean + residue
+        values *= values
+        moments.m2[code] = np.maximum(weights @ values - weight * residue * residue, 0.0)
+    return moments
 
 
 def _shift(X):
@@ -158,6 +194,17 @@ def _indicator(codes, weights, n_classes):
     return indicator.T
 
 
+def _present(codes, n_classes):
+    """Return the classes in a block and the codes among them.
+
+    Sums are as large as there are classes: with more classes than rows most would stay 0.
+    """
+    if n_classes <= len(codes):
+        return slice(None), codes, n_classes
+    present, codes = np.unique(codes, return_inverse=True)
+    return present, codes, len(present)
+
+
 # What overflows or is infinite is looked at where it shows in the sums.
 @np.errstate(over="ignore", invalid="ignore")
 def _sums(X, codes, sample_weight, n_classes, shift, start, stop, size):
@@ -170,24 +217,24 @@ def _sums(X, codes, sample_weight, n_classes, shift, start, stop, size):
     for first, last in blocks(start, stop, n_features, size, at_least=4 * n_classes):
         block = X[first:last]
         weights = None if sample_weight is None else sample_weight[first:last]
-        codes_here = codes[first:last]
-        indicator = _indicator(codes_here, weights, n_classes)
-        in_block = np.bincount(codes_here, weights=weights, minlength=n_classes)
-        class_weight += in_block
+        present, codes_here, n_here = _present(codes[first:last], n_classes)
+        indicator = _indicator(codes_here, weights, n_here)
+        in_block = np.bincount(codes_here, weights=weights, minlength=n_here)
+        class_weight[present] += in_block
         if len(scratch) < len(block):
             scratch = np.empty(block.shape)
         buffer = scratch[: len(block)]
         centered = block if shift is None else np.subtract(block, shift, out=buffer)
         sums = _product(indicator, centered)
         if np.isfinite(sums.sum()):
-            complete += in_block
+            complete[present] += in_block
         else:
             missing = _missing(block)
             centered = np.where(missing, 0.0, centered)
             sums = _product(indicator, centered)
-            weight += _product(indicator, (~missing).astype(np.float64))
-        total += sums
-        squares += _product(indicator, np.multiply(centered, centered, out=buffer))
+            weight[present] += _product(indicator, (~missing).astype(np.float64))
+        total[present] += sums
+        squares[present] += _product(indicator, np.multiply(centered, centered, out=buffer))
     return class_weight, weight + complete[:, None], total, squares
 
 
@@ -200,11 +247,12 @@ def _differences(X, codes, sample_weight, centers, columns, start, stop, size):
         rows = slice(first, last)
         weights = None if sample_weight is None else sample_weight[rows]
         codes_here = codes[rows]
-        indicator = _indicator(codes_here, weights, n_classes)
         difference = X[rows][:, columns] - centers[codes_here]
         difference[np.isnan(difference)] = 0.0
-        total += _product(indicator, difference)
-        squares += _product(indicator, difference * difference)
+        present, codes_here, n_here = _present(codes_here, n_classes)
+        indicator = _indicator(codes_here, weights, n_here)
+        total[present] += _product(indicator, difference)
+        squares[present] += _product(indicator, difference * difference)
     return total, squares
 
 
@@ -226,8 +274,10 @@ def _accumulate_sparse(X, codes, sample_weight, n_classes):
     weights = np.ones(len(codes)) if sample_weight is None else sample_weight
     class_weight = np.bincount(codes, weights=weights, minlength=n_classes)
     missing, stored, total, m2 = (np.zeros(n_classes * n_features) for _ in range(4))
+    zeros = np.repeat(np.bincount(codes, minlength=n_classes), n_features)
     for cell, weight, value in _stored_values(X, codes, weights):
         there = ~np.isnan(value)
+        zeros -= np.bincount(cell, minlength=len(zeros))
         missing += np.bincount(cell[~there], weight[~there], len(missing))
         stored += np.bincount(cell[there], weight[there], len(stored))
         total += np.bincount(cell[there], weight[there] * value[there], len(total))
@@ -237,8 +287,9 @@ def _accumulate_sparse(X, codes, sample_weight, n_classes):
         difference = value - mean[cell]
         difference[np.isnan(difference)] = 0.0
         m2 += np.bincount(cell, weight * difference * difference, len(m2))
-    # What is not stored is 0, and differs from the mean by the mean.
-    m2 += np.maximum(weight_of_cell - stored, 0.0) * mean * mean
+    # What is not stored is 0, and differs from the mean by the mean. Where all is stored, the
+    # weights of the two sums differ by rounding, which a large mean squared would make matter.
+    m2 += np.where(zeros > 0, np.maximum(weight_of_cell - stored, 0.0), 0.0) * mean * mean
     return Moments(
         class_weight, weight_of_cell.reshape(shape), mean.reshape(shape), m2.reshape(shape)
     )

@@ -233,6 +233,29 @@ def test_sparse_equals_dense(layout, missing):
     assert_allclose(model.predict_proba(layout(X)), dense.predict_proba(X), atol=1e-9)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.float32, bool])
+def test_sparse_rows_of_any_dtype_are_squared_in_float64(dtype):
+    rng = np.random.default_rng(0)
+    X = rng.uniform(0, 120, (200, 5)) * (rng.random((200, 5)) < 0.5)
+    X = X.astype(dtype)
+    y = rng.integers(0, 3, 200)
+    model = ScratchGaussianNB().fit(X, y)
+    assert_same_predictions(model, model, X)
+    for method in PREDICTIONS:
+        ours, expected = (getattr(model, method)(rows) for rows in (sparse.csr_array(X), X))
+        assert_allclose(ours, expected, rtol=1e-10, atol=1e-12)
+
+
+def test_a_sparse_matrix_that_stores_everything_has_no_zeros():
+    """The weights of 200,000 stored values add up, to rounding, to those of the rows."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(1e8, 1, (200_000, 2)), rng.integers(0, 2, 200_000)
+    weights = rng.random(len(X))
+    model = ScratchGaussianNB(var_smoothing=0).fit(sparse.csr_array(X), y, weights)
+    dense = ScratchGaussianNB(var_smoothing=0).fit(X, y, weights)
+    assert_allclose(model.var_, dense.var_, rtol=1e-9)
+
+
 def test_a_wide_sparse_matrix_is_never_made_dense():
     X = sparse.random_array((3000, 50_000), density=1e-4, format="csr", rng=0)
     y = np.arange(3000) % 2
@@ -387,6 +410,45 @@ def test_bad_weights_labels_and_widths_are_refused():
         model.partial_fit(np.zeros((2, 3)), y)
     with pytest.raises(ValueError, match="classes must be passed"):
         ScratchGaussianNB().partial_fit(X, y)
+
+
+def test_a_failed_first_batch_leaves_nothing_behind():
+    model = ScratchGaussianNB()
+    with pytest.raises(ValueError, match="infinity"):
+        model.partial_fit([[np.inf], [1.0]], [0, 1], classes=[0, 1])
+    with pytest.raises(NotFittedError):
+        model.predict([[0.0]])
+    model.partial_fit([[0.0], [1.0]], [0, 2], classes=[0, 2])
+    assert model.classes_.tolist() == [0, 2]
+
+
+def test_a_failed_fit_leaves_the_earlier_one():
+    X, y = load_iris(return_X_y=True)
+    model = ScratchGaussianNB().fit(X, y)
+    before = pickle.dumps(model)
+    with pytest.raises(ValueError, match="infinity"):
+        model.fit(np.full((2, 4), np.inf), ["a", "b"])
+    assert pickle.dumps(model) == before
+
+
+@pytest.mark.parametrize("shape", [(700, 30, 400), (700, 600, 300), (300, 600, 100)])
+@pytest.mark.parametrize("missing", [False, True])
+def test_more_classes_than_rows_in_a_block_equal_one_class_at_a_time(shape, missing):
+    n_samples, n_features, n_classes = shape
+    rng = np.random.default_rng(0)
+    y = np.resize(np.arange(n_classes), n_samples)
+    X = rng.normal(size=(n_samples, n_features)) + rng.normal(size=(n_classes, 1))[y]
+    weights = rng.integers(1, 3, n_samples).astype(float)
+    if missing:
+        X[n_classes:][rng.random((n_samples - n_classes, n_features)) < 0.1] = np.nan
+    model = ScratchGaussianNB().fit(X, y, weights)
+    for code in range(0, n_classes, 37):
+        alone = ScratchGaussianNB(var_smoothing=0).fit(
+            X[y == code], y[y == code], weights[y == code]
+        )
+        assert_allclose(model.theta_[code], alone.theta_[0], rtol=1e-11, atol=1e-12)
+        assert_allclose(model.var_[code] - model.epsilon_, alone.var_[0], rtol=1e-9, atol=1e-12)
+    assert model.score(X, y) > 0.5
 
 
 def test_one_class_and_one_row_are_enough():

@@ -9,6 +9,10 @@ from skextra.naive_bayes._labels import Codes, distinct
 LABELS = {
     "small": np.array([3, -2, 7]),
     "far apart": np.array([-(2**62), 0, 2**62]),
+    "consecutive": np.array([4, 5, 6]),
+    "int8, 200 apart": np.array([-100, 100], dtype=np.int8),
+    "int16, 60,000 apart": np.array([-30_000, 0, 30_000], dtype=np.int16),
+    "over int64": np.array([2**63 + 1, 2**63 + 5], dtype=np.uint64),
     "uint8": np.array([0, 200, 255], dtype=np.uint8),
     "bool": np.array([False, True]),
     "float": np.array([1.0, -3.0, 2.0]),
@@ -27,6 +31,15 @@ def test_labels_and_codes_equal_those_of_unique(kind, monkeypatch):
     assert np.array_equal(found, classes)
     assert np.array_equal(Codes(y, classes)[:], codes)
     assert np.array_equal(Codes(y, classes)[100:207], codes[100:207])
+
+
+@pytest.mark.parametrize("kind", LABELS)
+def test_labels_and_codes_in_one_part_equal_those_of_unique(kind):
+    """Parts of the usual size: here small integers are looked up in a table."""
+    y = np.random.default_rng(0).choice(LABELS[kind], 500)
+    classes, codes = np.unique(y, return_inverse=True)
+    assert np.array_equal(distinct(y), classes)
+    assert np.array_equal(Codes(y, classes)[:], codes)
 
 
 def test_a_label_outside_the_classes_is_named_even_if_it_comes_later():
