@@ -28,6 +28,7 @@ from skextra.neural_network._images import (
     random_affine,
     shape_of_rows,
 )
+from skextra.neural_network._notebook import NotebookTableMixin
 from skextra.neural_network._training import (
     Batches,
     BestEpoch,
@@ -69,7 +70,7 @@ def _torch_device(device):
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     r"""Convolutional network for brain MRI slices and other small images.
 
     A scikit-learn classifier around a skorch net: it takes arrays of images or flat rows, works
@@ -155,6 +156,8 @@ class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Accuracy on the part held out after each epoch; None without early stopping.
     best_epoch_ : int
         Epoch, counted from 1, whose weights are kept.
+    n_parameters_ : int
+        Number of weights and biases of the network.
     net_ : skorch.NeuralNet
         The trained net; None where the training set had one class.
 
