@@ -2,12 +2,22 @@
 
 import os
 import tempfile
+import tracemalloc
 from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 from PIL import Image
 
-from skextra.datasets import load_image_folder, make_brain_mri, near_duplicate_groups
+from benchmarks.compare import medians
+from skextra.datasets import (
+    leakage_report,
+    load_image_folder,
+    make_brain_mri,
+    near_duplicate_groups,
+)
+
+N_FILES, N_DISTINCT = 5708, 1000
 
 
 def plain_pillow_loop(folder, size, n_jobs):
@@ -29,31 +39,39 @@ def skextra_loader(folder, size, n_jobs):
 LOADERS = {"skextra": skextra_loader, "plain Pillow loop": plain_pillow_loop}
 
 
+def write_slices(folder, suffix):
+    """Write slices of 224x224, half of them gray and half colour; copies are links."""
+    X, y = make_brain_mri(N_DISTINCT, image_size=224, random_state=0)
+    for i in range(N_FILES):
+        distinct = i % N_DISTINCT
+        path = folder / suffix / y[distinct] / f"{i}.{suffix}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if i == distinct:
+            Image.fromarray(X[i]).convert("RGB" if i % 2 else "L").save(path)
+        else:
+            path.hardlink_to(path.with_stem(str(distinct)))
+    return str(folder / suffix)
+
+
 class ImageFolder:
-    """1,000 slices of 224x224, half of the files gray and half colour, to 128x128 gray."""
+    """5,708 files of 224x224 pixels to 128x128 gray."""
 
     params = (list(LOADERS), ["jpg", "png"], [1, 2])
     param_names = ("loader", "suffix", "n_jobs")
 
     def setup_cache(self):
         """Write the files once, into asv's temporary folder."""
-        folder = Path(tempfile.mkdtemp(dir="."))
-        X, y = make_brain_mri(1000, image_size=224, random_state=0)
-        for i, (image, name) in enumerate(zip(X, y, strict=True)):
-            for suffix in self.params[1]:
-                path = folder / suffix / name / f"{i}.{suffix}"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(image).convert("RGB" if i % 2 else "L").save(path)
-        return str(folder.resolve())
+        folder = Path(tempfile.mkdtemp(dir=".")).resolve()
+        return {suffix: write_slices(folder, suffix) for suffix in self.params[1]}
 
-    def setup(self, folder, loader, suffix, n_jobs):
+    def setup(self, folders, loader, suffix, n_jobs):
         """Leave out the loop with two jobs: it has none."""
         if n_jobs > 1 and loader != "skextra":
             raise NotImplementedError
 
-    def time_load(self, folder, loader, suffix, n_jobs):
+    def time_load(self, folders, loader, suffix, n_jobs):
         """Time of one whole load."""
-        LOADERS[loader](os.path.join(folder, suffix), 128, n_jobs)
+        LOADERS[loader](folders[suffix], 128, n_jobs)
 
 
 class BrainMRI:
@@ -67,16 +85,21 @@ class BrainMRI:
         make_brain_mri(100, image_size=image_size, random_state=0)
 
 
+def slices_at_seven_contrasts(n_samples):
+    """Return slices of 32x32, each seven times at another contrast."""
+    X, _ = make_brain_mri(n_samples // 7 + 1, image_size=32, random_state=0)
+    return np.concatenate([X // k for k in range(1, 8)])[:n_samples]
+
+
 class NearDuplicates:
     """Groups of slices, each slice seven times at another contrast."""
 
-    params = [1000, 7000]
+    params = [1000, 7000, 20_000]
     param_names = ("n_samples",)
 
     def setup(self, n_samples):
         """Make the slices."""
-        X, _ = make_brain_mri(n_samples // 7 + 1, image_size=64, random_state=0)
-        self.images = np.concatenate([X // k for k in range(1, 8)])[:n_samples]
+        self.images = slices_at_seven_contrasts(n_samples)
 
     def time_groups(self, n_samples):
         """Time of all groups."""
@@ -85,3 +108,45 @@ class NearDuplicates:
     def peakmem_groups(self, n_samples):
         """Peak memory of the process."""
         near_duplicate_groups(self.images)
+
+
+class Leakage:
+    """Twins of 1,300 test slices among 5,700 training slices."""
+
+    def setup(self):
+        """Make the slices."""
+        images = slices_at_seven_contrasts(7000)
+        self.train, self.test = images[:5700], images[5700:]
+
+    def time_report(self):
+        """Time of the report."""
+        leakage_report(self.train, self.test)
+
+
+def compare():
+    """Print what the user guide says of speed and memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        jpg = write_slices(Path(folder), "jpg")
+        loaders = {
+            "plain Pillow loop": lambda: plain_pillow_loop(jpg, 128, 1),
+            "load_image_folder": lambda: skextra_loader(jpg, 128, 1),
+            "load_image_folder, n_jobs=2": lambda: skextra_loader(jpg, 128, 2),
+        }
+        seconds = medians(list(loaders.values()), repeat=3)
+    print(f"{N_FILES} JPEG files of 224x224 pixels to 128x128 gray, medians of 3")
+    for name, value in zip(loaders, seconds, strict=True):
+        print(f"  {name:30}{value:7.2f} s   {value / seconds[0]:.2f} of the loop")
+    (value,) = medians([lambda: make_brain_mri(500, random_state=0)], repeat=3)
+    print(f"make_brain_mri, 128x128: {500 / value * 60:.0f} slices a minute")
+    train, test = np.split(slices_at_seven_contrasts(7000), [5700])
+    (value,) = medians([lambda: leakage_report(train, test)], repeat=3)
+    print(f"leakage_report, 5,700 and 1,300 images: {value:.2f} s")
+    for n_samples in (7000, 100_000):
+        images = slices_at_seven_contrasts(n_samples)
+        tracemalloc.start()
+        started = perf_counter()
+        near_duplicate_groups(images)
+        value = perf_counter() - started
+        memory = tracemalloc.get_traced_memory()[1] / 2**20
+        tracemalloc.stop()
+        print(f"near_duplicate_groups, {n_samples} images: {value:.1f} s, {memory:.0f} MiB beside")

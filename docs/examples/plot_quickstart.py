@@ -66,25 +66,26 @@ for classifier in (ScratchGaussianNB(), GaussianNB()):
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
-from skextra.datasets import load_image_folder, make_brain_mri, near_duplicate_groups
-
-
-def load(folder):
-    bunch = load_image_folder(folder, image_size=options.image_size)
-    return bunch.images, bunch.target_names[bunch.target]
-
+from skextra.datasets import (
+    leakage_report,
+    load_image_folder,
+    make_brain_mri,
+    near_duplicate_groups,
+)
 
 started = time.perf_counter()
 if options.data is None:
     images, names = make_brain_mri(600, image_size=options.image_size, random_state=0)
 elif (options.data / "Training").is_dir() and (options.data / "Testing").is_dir():
-    images, names = load(options.data / "Training")
-    test_images, test_names = load(options.data / "Testing")
-    n_training = len(images)
-    images = np.concatenate([images, test_images])
-    names = np.concatenate([names, test_names])
+    parts = load_image_folder(
+        [options.data / "Training", options.data / "Testing"], image_size=options.image_size
+    )
+    n_training = len(parts[0].images)
+    images = np.concatenate([part.images for part in parts])
+    names = np.concatenate([part.target_names[part.target] for part in parts])
 else:
-    images, names = load(options.data)
+    scans = load_image_folder(options.data, image_size=options.image_size)
+    images, names = scans.images, scans.target_names[scans.target]
 print(f"\n{len(images)} slices in {time.perf_counter() - started:.1f} s")
 
 started = time.perf_counter()
@@ -93,8 +94,8 @@ print(f"{len(np.unique(groups))} groups of near duplicates", end=" ")
 print(f"in {time.perf_counter() - started:.1f} s")
 if options.data is not None and "n_training" in globals():
     train, test = np.arange(n_training), np.arange(n_training, len(images))
-    n_twins = np.isin(groups[test], groups[train]).sum()
-    print(f"{n_twins} of {len(test)} test slices have a near duplicate in Training")
+    report = leakage_report(images[train], images[test])
+    print(f"{report.n_leaked} of {len(test)} test slices have a near duplicate in Training")
 else:
     splitter = StratifiedGroupKFold(n_splits=4, shuffle=True, random_state=0)
     train, test = next(splitter.split(images, names, groups))
@@ -138,8 +139,7 @@ for row in np.argsort(results["rank_test_score"]):
 from sklearn.metrics import classification_report, confusion_matrix
 
 best = search.best_estimator_
-proba = best.predict_proba(images[test])
-predicted = best.classes_[proba.argmax(axis=1)]
+predicted = best.predict(images[test])
 print(f"\nBest: {search.best_params_}; on {len(test)} slices held out:\n")
 print(classification_report(names[test], predicted, digits=4, zero_division=0))
 print("Confusion matrix (rows: true class, columns: predicted)")
@@ -150,33 +150,17 @@ print(confusion_matrix(names[test], predicted, labels=best.classes_))
 # --------
 # The training loss of the best parameters, fitted again on the whole training part.
 
-import matplotlib.pyplot as plt
+from skextra.inspection import PredictionGridDisplay, TrainingCurveDisplay
 
 options.output.mkdir(parents=True, exist_ok=True)
-figure, axes = plt.subplots(figsize=(6, 3.5), layout="constrained")
-axes.plot(range(1, best.n_iter_ + 1), best.loss_curve_, marker="o")
-axes.set(xlabel="epoch", ylabel="training loss (nats)", title="Training curve")
-axes.set_ylim(bottom=0)
-axes.grid(alpha=0.3)
-figure.savefig(options.output / "training_curve.png", dpi=120)
+display = TrainingCurveDisplay.from_estimator(best)
+display.figure_.savefig(options.output / "training_curve.png", dpi=120)
 
 # %%
-# Sixteen slices held out with true and predicted class: mistakes first, then slices that were
-# told right.
+# Slices held out with true and predicted class: mistakes first, then slices that were told right.
 
-right = predicted == names[test]
-shown = [*np.flatnonzero(~right)[:8], *np.flatnonzero(right)][:16]
-figure, axes = plt.subplots(4, 4, figsize=(9, 10), layout="constrained")
-for axis in axes.flat:
-    axis.set_axis_off()
-for axis, index in zip(axes.flat, shown, strict=False):
-    axis.imshow(images[test[index]], cmap="gray")
-    axis.set_title(
-        f"{names[test][index]}\n{'told as' if right[index] else 'taken for'} {predicted[index]} "
-        f"({proba[index].max():.0%})",
-        fontsize=9,
-        color="black" if right[index] else "tab:red",
-    )
-figure.suptitle("Slices held out: mistakes first (a programming exercise, no medical advice)")
-figure.savefig(options.output / "predictions.png", dpi=120)
+display = PredictionGridDisplay.from_estimator(
+    best, images[test], names[test], n_images=16, n_columns=4
+)
+display.figure_.savefig(options.output / "predictions.png", dpi=120)
 print(f"\nPictures: {', '.join(str(path) for path in sorted(options.output.glob('*.png')))}")

@@ -173,15 +173,19 @@ class GaussianDensityDisplay:
         """
         n_features = len(self.feature_names)
         n_panels = n_features + (n_features == 2)
+        # In a figure of its own a picture does not grow beyond the width of a page.
+        n_columns = n_panels if np.iterable(ax) else 2 if n_panels == 4 else min(n_panels, 3)
         self.figure_, axes = divide(
             ax,
-            1,
-            n_panels,
+            -(-n_panels // n_columns),
+            n_columns,
             cell=(3.7, 3.3),
             caller="GaussianDensityDisplay",
             layout="constrained",
         )
-        self.axes_ = axes[0]
+        self.axes_ = axes.ravel()[:n_panels]
+        for left_over in axes.flat[n_panels:]:
+            left_over.set_axis_off()
         looks = islice(
             zip(cycle(CLASS_COLORS), cycle(CLASS_LINES), cycle(CLASS_MARKERS), strict=False),
             len(self.classes),
@@ -191,7 +195,8 @@ class GaussianDensityDisplay:
             self._draw_densities(axis, feature)
             for feature, axis in enumerate(self.axes_[:n_features])
         ]
-        self.axes_[0].set_ylabel("density")
+        for axis in axes[:, 0]:
+            axis.set_ylabel("density")
         if n_features == 2:
             self._draw_boundary(self.axes_[2])
         self.axes_[0].legend(fontsize="small")

@@ -166,7 +166,20 @@ def test_more_classes_than_colours_go_round():
     assert len(display.lines_[0]) == 10
 
 
-@pytest.mark.parametrize("features", [[0], [2, 3], [0, 1, 2, 3]])
+def test_many_features_go_into_rows_of_three_and_into_as_many_axes_as_are_given():
+    X = np.random.default_rng(0).normal(size=(20, 5))
+    y = np.arange(20) % 2
+    model = ScratchGaussianNB().fit(X, y)
+    display = GaussianDensityDisplay.from_estimator(model, X, y, features=range(5))
+    assert display.figure_.axes[0].get_subplotspec().get_gridspec().get_geometry() == (2, 3)
+    assert [axis.axison for axis in display.figure_.axes] == [True] * 5 + [False]
+    assert len(display.axes_) == 5
+    _, axes = plt.subplots(5)
+    display.plot(ax=axes)
+    assert [axis.get_xlabel() for axis in axes] == [f"feature {column}" for column in range(5)]
+
+
+@pytest.mark.parametrize("features", [[2, 3], [0, 1, 2, 3]])
 def test_the_whole_picture_is_rendered_without_a_warning(rendered, features):
     model = ScratchGaussianNB().fit(IRIS, KINDS)
     display = GaussianDensityDisplay.from_estimator(model, IRIS, KINDS, features=features)

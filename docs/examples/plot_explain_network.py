@@ -1,0 +1,65 @@
+"""
+How a network was trained, where it errs, and why
+=================================================
+
+Four pictures of one small network on synthetic slices: its training, its mistakes, and what its
+answers rest on. The slices are drawn by :func:`~skextra.datasets.make_brain_mri`: a programming
+exercise, and never medical advice.
+"""
+
+from skextra import TumorCNNClassifier
+from skextra.datasets import make_brain_mri
+
+X, y = make_brain_mri(800, image_size=40, random_state=0)
+X_train, X_test, y_train, y_test = X[:600], X[600:], y[:600], y[600:]
+classifier = TumorCNNClassifier(
+    max_epochs=10,
+    learning_rate=1e-3,
+    lr_scheduler="OneCycleLR",
+    early_stopping=True,
+    random_state=0,
+).fit(X_train, y_train)
+print(f"accuracy on slices held out: {classifier.score(X_test, y_test):.1%}")
+
+# %%
+# How the training went
+# ---------------------
+# The loss falls, the accuracy on the part held out rises, and the learning rate goes up and down
+# as its schedule says. The weights of the epoch at the dashed line were kept.
+
+from skextra.inspection import TrainingCurveDisplay
+
+TrainingCurveDisplay.from_estimator(classifier)
+
+# %%
+# Where it errs
+# -------------
+# Mistakes come first, the surest foremost, in thick frames.
+
+from skextra.inspection import PredictionGridDisplay
+
+PredictionGridDisplay.from_estimator(classifier, X_test, y_test, n_images=24)
+
+# %%
+# What its answers rest on: Grad-CAM
+# ----------------------------------
+# One slice of each class that was told right. Below, the brighter the colour, the more that place
+# speaks for the class; the line runs at half of the map's maximum. Where there is no tumour,
+# there is no one place to point at.
+
+import numpy as np
+
+from skextra.inspection import SaliencyDisplay
+
+right = classifier.predict(X_test) == y_test
+shown = [np.flatnonzero(right & (y_test == name))[1] for name in classifier.classes_]
+SaliencyDisplay.from_estimator(classifier, X_test[shown], y_test[shown])
+
+# %%
+# The same by occlusion
+# ---------------------
+# A gray patch hides one part after another. Where hiding lowers the probability of the class, the
+# map is orange; where it raises it, purple. Nothing shows where the answer stays the same whatever
+# is hidden.
+
+SaliencyDisplay.from_estimator(classifier, X_test[shown], y_test[shown], method="occlusion")
