@@ -108,14 +108,14 @@ class Stem(nn.Module):
     """Turn blocks of 4x4 pixels (2x2 in images under 64 pixels) into channels.
 
     Nothing is lost, and all that follows works on a sixteenth of the places. `n_steps` is how
-    often a side can then be halved before 2 pixels are left.
+    often a side can then be halved before 3 pixels are left.
     """
 
     def __init__(self, image_shape, n_out):
         super().__init__()
         side = max(image_shape[:2])
         self.block = 4 if side >= 64 else 2
-        self.n_steps = ceil(log2(side / self.block / 2))
+        self.n_steps = ceil(log2(side / self.block / 3))
         self.conv = _conv(image_shape[2] * self.block**2, n_out, 3)
 
     def forward(self, images):
@@ -153,7 +153,7 @@ class ResidualBlock(nn.Module):
 class ResNet(nn.Module):
     """Four residual blocks of 32, 64, 128 and 256 channels, and the average over all places.
 
-    Small images have fewer blocks: each but the first halves the image, down to 2 pixels.
+    Small images have fewer blocks: each but the first halves the image, down to 2 or 3 pixels.
     """
 
     WIDTHS = (32, 64, 128, 256)

@@ -167,16 +167,20 @@ class TrainingNet(skorch.NeuralNet):
 
     def __getstate__(self):
         """Return a state that any machine can load: all tensors lie on the CPU."""
-        if torch.device(self.device).type == "cpu":
-            return super().__getstate__()
         net = object.__new__(type(self))  # copy.copy would ask for this state
         net.__dict__.update(self.__dict__)
-        # In one go, so that the copied optimizer holds the weights of the copied module.
-        net.module_, net.optimizer_ = copy.deepcopy((self.module_, self.optimizer_))
-        net.module = net.module_
-        net.averaged = None
-        net.move_to(torch.device("cpu"))
+        if torch.device(self.device).type != "cpu":
+            # In one go, so that the copied optimizer holds the weights of the copied module.
+            net.module_, net.optimizer_ = copy.deepcopy((self.module_, self.optimizer_))
+            net.averaged = None
+            net.move_to(torch.device("cpu"))
+        net.module = None  # it is module_, and would be stored twice
         return super(TrainingNet, net).__getstate__()
+
+    def __setstate__(self, state):
+        """Take over a state of `__getstate__`."""
+        super().__setstate__(state)
+        self.module = self.module_
 
 
 class WeightAverage:
