@@ -63,12 +63,15 @@ class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    architecture : {"sequential", "mlp", "linear"} or type, default="sequential"
+    architecture : {"sequential", "resnet", "mobilenet", "mlp", "linear"} or type, \
+            default="sequential"
         The network. ``"sequential"`` is the reference: three 3x3 convolutions with 32, 64 and
         128 channels, each followed by ReLU and 2x2 max-pooling, then 256 units with dropout.
-        ``"mlp"`` (256 hidden units) and ``"linear"`` (softmax regression) are baselines. A class
-        of :class:`torch.nn.Module` is called with the image shape ``(height, width, channels)``
-        that the network sees and the number of classes, and must return logits.
+        ``"resnet"`` has residual blocks [2]_, ``"mobilenet"`` inverted residuals with depthwise
+        convolutions [3]_. ``"mlp"`` (256 hidden units) and ``"linear"`` (softmax regression) are
+        baselines. A class of :class:`torch.nn.Module` is called with the image shape
+        ``(height, width, channels)`` that the network sees and the number of classes, and must
+        return logits.
     image_shape : tuple of int, default=None
         ``(height, width)`` or ``(height, width, channels)`` into which flat rows unfold. None
         takes a square where the number of features is one, else a strip of one row. Ignored for
@@ -80,11 +83,12 @@ class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     max_epochs : int or "auto", default="auto"
         Passes over the training set.
     batch_size : int or "auto", default="auto"
-        Rows an update of the weights; at most ``n_samples``.
+        Rows an update of the weights. 1 updates after each row, ``n_samples`` or more once an
+        epoch.
     learning_rate : float or "auto", default="auto"
         Step size of the optimizer.
     weight_decay : float or "auto", default="auto"
-        Weight decay of the optimizer.
+        Weight decay of the optimizer, where it has one.
     optimizer : str, callable or "auto", default="auto"
         Name of a class in :mod:`torch.optim`, or a callable such as
         ``functools.partial(torch.optim.SGD, momentum=0.9)``.
@@ -95,9 +99,10 @@ class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Share of units left out at random while training, in [0, 1).
     label_smoothing : float or "auto", default="auto"
         Share of the target probability spread over all classes, in [0, 1).
-    augmentation : {"affine"}, callable, None or "auto", default="auto"
-        ``"affine"`` flips, turns, shifts and scales each training image at random; a callable
-        gets a batch tensor (n, channels, height, width) and returns it changed.
+    augmentation : {"affine", "scan"}, callable, None or "auto", default="auto"
+        ``"affine"`` mirrors, turns, shifts and scales each training image at random; ``"scan"``
+        does so a little more and changes the contrast; a callable gets a batch tensor
+        (n, channels, height, width) of pixels from -1 to 1 and returns it changed.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, multiplied into the sample weights.
     early_stopping : bool, default=False
@@ -111,6 +116,17 @@ class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         See `n_iter_no_change`.
     warm_start : bool, default=False
         Start `fit` from the weights of the last one instead of new ones.
+    init_from : TumorCNNClassifier, FrozenEstimator, str or path, default=None
+        Where the first weights come from: a fitted classifier of the same architecture and number
+        of channels, the same in :class:`sklearn.frozen.FrozenEstimator`, or the file in which
+        :func:`skextra.neural_network.save_model` stored it. Its last layer is taken only where
+        the classes are the same. scikit-learn's `clone`, and so every search, takes the fit away
+        from a classifier that is neither frozen nor a file.
+    checkpoint : str or path, default=None
+        A folder in which `fit` stores where it is, so that the same fit goes on there after it
+        was killed, and ends with the same bits as one that was not. Each fit has its own file,
+        so that a search can share the folder; it is removed when the fit ends. `random_state`
+        has to be an integer. None stores nothing.
     device : str, default="auto"
         A torch device such as ``"cpu"`` or ``"cuda:0"``. ``"auto"`` takes the device that the
         ``"skextra"`` backend has leased to the task, else CUDA, else MPS, else the CPU.
@@ -131,7 +147,7 @@ class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     image_shape_ : tuple of int
         (height, width, channels) of the images in X.
     recipe_ : dict
-        The settings that were used, each ``"auto"`` filled in.
+        The settings that were used, each ``"auto"`` filled in, and those that no parameter sets.
     n_iter_ : int
         Epochs trained.
     loss_curve_ : list of float
@@ -145,6 +161,7 @@ class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     See Also
     --------
+    skextra.neural_network.save_model : Write a fitted classifier to a file without code.
     skextra.ScratchGaussianNB : A classifier for when features are few and time is short.
 
     Notes
@@ -159,12 +176,17 @@ class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     scaled by the range found in `fit`; both are then mapped to [-1, 1]. Flat rows that are not
     8- or 16-bit integers are features: each is standardised.
 
-    The optimizer of the recipe is AdamW [1]_.
+    The optimizer of the recipes is AdamW [1]_. When `fit` ends, the optimizer's state is dropped:
+    it is twice as large as the weights. `partial_fit` keeps its own, in pickles as well.
 
     References
     ----------
     .. [1] I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", ICLR 2019.
        :doi:`10.48550/arXiv.1711.05101`
+    .. [2] K. He, X. Zhang, S. Ren and J. Sun, "Deep residual learning for image recognition",
+       CVPR 2016. :doi:`10.1109/CVPR.2016.90`
+    .. [3] M. Sandler, A. Howard, M. Zhu, A. Zhmoginov and L.-C. Chen, "MobileNetV2: inverted
+       residuals and linear bottlenecks", CVPR 2018. :doi:`10.1109/CVPR.2018.00474`
 
     Examples
     --------
@@ -279,7 +301,9 @@ class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         ValueError
             If X, y or a parameter is not as described.
         FloatingPointError
-            If the loss becomes infinite or NaN.
+            If the loss becomes infinite or NaN: it names the epoch, the batch and a likely cause.
+        torch.OutOfMemoryError
+            If the memory of the device does not suffice: it names the batch size.
         """
         known = self.classes_ if self.warm_start and hasattr(self, "net_") else None
         self._check_checkpoint()
@@ -308,8 +332,9 @@ class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train one epoch on a batch of images, going on from where the last call ended.
 
-        The scaling of the pixels or features is that of the first call. The learning rate is
-        constant: a schedule would need to know how many calls will follow.
+        The scaling of the pixels or features is that of the first call, and the state of the
+        optimizer that of the last one; after `fit` it begins anew. The learning rate is constant
+        and weights are not averaged: both would need to know how many calls will follow.
 
         Parameters
         ----------
