@@ -88,3 +88,36 @@ def test_a_class_of_the_users_gets_image_shape_and_number_of_classes():
     factory, recipe = find_architecture(Net)
     factory((8, 9, 1), 3, recipe.dropout)
     assert seen == [((8, 9, 1), 3)]
+
+
+def count_multiplications(module, image_shape):
+    height, width, channels = image_shape
+    total = 0
+
+    def note(layer, inputs, output):
+        nonlocal total
+        n_places = output[0, 0].numel() if output.ndim == 4 else 1
+        total += layer.weight.numel() * n_places
+
+    for layer in module.modules():
+        if isinstance(layer, torch.nn.Conv2d | torch.nn.Linear):
+            layer.register_forward_hook(note)
+    module.eval()(torch.zeros(1, channels, height, width))
+    return total
+
+
+@pytest.mark.parametrize(
+    ("name", "multiplications", "weights"),
+    [
+        ("sequential", 164_103_168, 8_482_564),
+        ("resnet", 67_634_176, 1_231_172),
+        ("mobilenet", 36_935_168, 339_844),
+        ("mlp", 4_195_328, 4_195_588),
+        ("linear", 65_536, 65_540),
+    ],
+)
+def test_the_user_guide_counts_multiplications_and_weights_rightly(name, multiplications, weights):
+    factory, recipe = find_architecture(name)
+    module = factory((128, 128, 1), 4, recipe.dropout)
+    assert count_multiplications(module, (128, 128, 1)) == multiplications
+    assert count(module) == weights

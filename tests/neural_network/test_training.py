@@ -150,3 +150,39 @@ def test_a_net_that_was_on_a_device_is_pickled_for_the_cpu():
         expected = net.train_epoch(make_batches())
     with private_generator(0, CPU):
         assert again.train_epoch(make_batches()) == expected
+
+
+def test_the_loss_curve_is_that_of_the_network_and_loop_of_a_tutorial():
+    batches = make_batches()
+    with private_generator(3, CPU):
+        net = make_net(SequentialCNN((8, 8, 1), 3, dropout=0.0))
+        start = [weights.clone() for weights in net.module_.parameters()]
+        torch.manual_seed(5)
+        losses = [net.train_epoch(batches) for _ in range(4)]
+
+    layers = []
+    for n_in, n_out in [(1, 32), (32, 64), (64, 128)]:
+        convolution = torch.nn.Conv2d(n_in, n_out, 3, padding=1)
+        layers += [convolution, torch.nn.ReLU(), torch.nn.MaxPool2d(2)]
+    layers += [torch.nn.Flatten(), torch.nn.Linear(128, 256), torch.nn.ReLU()]
+    plain = torch.nn.Sequential(*layers, torch.nn.Linear(256, 3))
+    with torch.no_grad():
+        for weights, value in zip(plain.parameters(), start, strict=True):
+            weights.copy_(value)
+    optimizer = torch.optim.AdamW(plain.parameters(), lr=1e-3, weight_decay=0.01)
+    expected = []
+    with private_generator(5, CPU), threads_for(1):
+        for _ in range(4):
+            sums = 0.0
+            for index in torch.randperm(50).tensor_split(4):
+                optimizer.zero_grad()
+                outputs = plain(batches.images[index])
+                loss = functional.cross_entropy(
+                    outputs, batches.codes[index], reduction="none", label_smoothing=0.1
+                )
+                loss = (loss * batches.weights[index]).mean()
+                loss.backward()
+                optimizer.step()
+                sums += loss.item() * len(index)
+            expected.append(sums / 50)
+    assert_allclose(losses, expected, rtol=1e-4)
