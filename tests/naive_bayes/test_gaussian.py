@@ -22,7 +22,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.naive_bayes import GaussianNB
 
 from skextra import ScratchGaussianNB
-from tests.strategies import partitions, problems
+from tests.strategies import partitions, problems, typed_problems
 
 PREDICTIONS = ["predict_joint_log_proba", "predict_log_proba", "predict_proba"]
 
@@ -78,6 +78,29 @@ def test_any_small_problem_equals_scikit_learn(problem, var_smoothing):
     assert_same_model(ours, theirs)
     if theirs.var_.min() > 0:
         assert_same_predictions(ours, theirs, X, rtol=1e-5)
+
+
+@given(typed_problems())
+def test_any_dtype_layout_and_kind_of_label_gives_the_numbers_of_scikit_learn(problem):
+    X, y, dense = problem
+    ours = ScratchGaussianNB(var_smoothing=1e-2).fit(X, y)
+    theirs = GaussianNB(var_smoothing=1e-2).fit(dense, y)
+    assert_same_model(ours, theirs)
+    assert ours.classes_.dtype == theirs.classes_.dtype
+    if theirs.var_.min() > 0:
+        for method in PREDICTIONS:
+            assert_allclose(
+                getattr(ours, method)(X), getattr(theirs, method)(dense), rtol=1e-7, atol=1e-9
+            )
+
+
+def test_values_too_large_to_be_squared_have_the_infinite_variance_of_scikit_learn():
+    X = np.array([[1e200, 1.0], [-1e200, 3.0], [5e199, 2.0], [3e200, 8.0]])
+    y = np.array([0, 0, 1, 1])
+    with np.errstate(over="ignore", invalid="ignore"):
+        ours, theirs = ScratchGaussianNB().fit(X, y), GaussianNB().fit(X, y)
+    assert_allclose(ours.theta_, theirs.theta_)
+    assert np.array_equal(ours.var_, theirs.var_)
 
 
 def test_the_textbook_split_of_the_breast_cancer_data_scores_over_ninety_percent():
@@ -268,6 +291,25 @@ def test_a_wide_sparse_matrix_is_never_made_dense():
 
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
+@pytest.mark.parametrize("layout", [sparse.csr_array, sparse.csc_array])
+def test_extra_memory_does_not_grow_with_the_rows_of_a_sparse_matrix(n_jobs, layout):
+    n_samples = 2_000_000
+    rows = np.arange(n_samples, dtype=np.int32)
+    X = layout((np.ones(n_samples, dtype=np.float32), (rows, rows % 3)), shape=(n_samples, 3))
+    assert X.has_canonical_format  # looked at now, and kept
+    y, weights = rows % 2, np.ones(n_samples)
+    model = ScratchGaussianNB(n_jobs=n_jobs)
+    tracemalloc.start()
+    model.fit(X, y, weights)
+    in_fit = tracemalloc.get_traced_memory()[1]
+    tracemalloc.reset_peak()
+    predicted = model.predict(X)
+    in_predict = tracemalloc.get_traced_memory()[1] - predicted.nbytes
+    tracemalloc.stop()
+    assert max(in_fit, in_predict) < 32 * 2**20
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_extra_memory_does_not_grow_with_the_rows(n_jobs, dtype):
     X = np.zeros((6_000_000, 2), dtype=dtype)
@@ -334,16 +376,33 @@ def test_array_api_torch_tensors_go_in_and_come_out():
 
 
 @pytest.mark.parametrize("backend", ["loky", "threading", "skextra"])
-def test_threads_change_nothing_beyond_rounding(backend):
+def test_threads_and_processes_change_nothing_beyond_rounding(backend):
     rng = np.random.default_rng(0)
     y = rng.integers(0, 3, 120_000)
     X = rng.normal(size=(len(y), 10)) + y[:, None]
     alone = ScratchGaussianNB().fit(X, y)
-    with joblib.parallel_config(backend):
-        threaded = ScratchGaussianNB(n_jobs=2).fit(X, y)
-        assert_same_model(threaded, alone)
-        assert np.array_equal(threaded.predict(X), alone.predict(X))
-        assert_same_predictions(threaded, alone, X)
+    for layout in (np.asarray, sparse.csr_array, sparse.csc_array):
+        rows = layout(X)
+        with joblib.parallel_config(backend):
+            shared = ScratchGaussianNB(n_jobs=2).fit(rows, y, np.ones(len(y)))
+            assert_same_model(shared, alone)
+            assert np.array_equal(shared.predict(rows), alone.predict(X))
+            proba = shared.predict_proba(rows)
+        assert_allclose(proba, alone.predict_proba(X), rtol=1e-7, atol=1e-9)
+
+
+def test_the_active_backend_of_joblib_does_the_work(monkeypatch):
+    calls = []
+    run = joblib.Parallel.__call__
+    monkeypatch.setattr(joblib.Parallel, "__call__", lambda *args: calls.append(1) or run(*args))
+    X = np.random.default_rng(0).normal(size=(200_000, 4))
+    y = np.arange(len(X)) % 2
+    with joblib.parallel_config("skextra", n_jobs=2):
+        model = ScratchGaussianNB().fit(X, y)
+        model.predict(X)
+    assert len(calls) == 2
+    ScratchGaussianNB(n_jobs=2).fit(X, y)  # in threads of its own
+    assert len(calls) == 2
 
 
 @pytest.mark.parametrize(
@@ -423,12 +482,13 @@ def test_a_failed_first_batch_leaves_nothing_behind():
 
 
 def test_a_failed_fit_leaves_the_earlier_one():
-    X, y = load_iris(return_X_y=True)
+    X, y = load_iris(return_X_y=True, as_frame=True)
     model = ScratchGaussianNB().fit(X, y)
     before = pickle.dumps(model)
     with pytest.raises(ValueError, match="infinity"):
-        model.fit(np.full((2, 4), np.inf), ["a", "b"])
+        model.fit(np.full((2, 3), np.inf), ["a", "b"])
     assert pickle.dumps(model) == before
+    assert model.predict(X).shape == (150,)
 
 
 @pytest.mark.parametrize("shape", [(700, 30, 400), (700, 600, 300), (300, 600, 100)])
