@@ -52,8 +52,9 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
     var_smoothing : float, default=1e-9
         Share of the largest variance of a feature that is added to all variances.
     n_jobs : int, default=None
-        Threads for `fit` and the predictions of large X; None is 1 unless in a
-        :class:`joblib.parallel_config` context of threads, -1 all cores.
+        Parts into which `fit` and the predictions divide large X; None is 1 unless in a
+        :class:`joblib.parallel_config` context, -1 all cores. They run in threads, unless such a
+        context names another backend: processes or a cluster.
 
     Attributes
     ----------

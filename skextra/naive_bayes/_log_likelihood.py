@@ -160,7 +160,7 @@ def _fill_dense(X, start, stop, model, finish, out, size):
     for first, last in blocks(start, stop, max(n_features, n_classes), size):
         block = X[first:last]
         shape = (n_classes, len(block))
-        square = _buffer(scratch, "square", block.shape)
+        square = _buffer(scratch, "square", block.shape, like=block)
         if model.center is not None:
             rows = np.subtract(block, model.center, out=square)
         elif block.dtype != np.float64:
@@ -241,12 +241,16 @@ def _with_data(rows, data):
     return sparse.csr_array((data, rows.indices, rows.indptr), shape=rows.shape)
 
 
-def _buffer(scratch, name, shape):
-    """Return an array that is kept from block to block: fresh memory costs more than the sums."""
+def _buffer(scratch, name, shape, like=None):
+    """Return an array that is kept from block to block: fresh memory costs more than the sums.
+
+    It lies column by column if `like` does.
+    """
     size = shape[0] * shape[1]
     if name not in scratch or scratch[name].size < size:
         scratch[name] = np.empty(size)
-    return scratch[name][:size].reshape(shape)
+    by_columns = like is not None and abs(like.strides[0]) < abs(like.strides[1])
+    return scratch[name][:size].reshape(shape, order="F" if by_columns else "C")
 
 
 def _repair(joint, X, model):

@@ -252,12 +252,13 @@ def _sums(X, codes, sample_weight, n_classes, shift, size):
         indicator = _indicator(codes_here, weights, n_here, indicator)
         in_block = np.bincount(codes_here, weights=weights, minlength=n_here)
         class_weight[present] += in_block
-        if buffer is None:
-            buffer = np.empty(block.shape)
+        by_vectors = n_here < _SPARSE_FROM
+        if buffer is None:  # a sparse product would copy each block of columns into rows
+            buffer = np.empty_like(block, np.float64, order="K" if by_vectors else "C")
         scratch = buffer[: len(block)]
         if shift is not None:
             block = np.subtract(block, shift, out=scratch)
-        elif block.dtype != np.float64:
+        elif block.dtype != np.float64 or not (by_vectors or block.flags.c_contiguous):
             np.copyto(scratch, block)
             block = scratch
         sums = _product(indicator, block)
