@@ -165,7 +165,7 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         with self._unchanged_by_errors():
             X, y = self._validate(X, y, reset=True)
             classes = distinct(to_numpy(y))
-            if classes.dtype.kind not in "iub":  # integers are labels
+            if classes.dtype.kind not in "iubU":  # integers and strings are labels
                 check_classification_targets(classes)
             if classes.dtype.kind == "O":
                 classes = unique_labels(classes)  # strings become NumPy's
@@ -346,7 +346,7 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
             and not hasattr(self, "feature_names_in_")
             and all(
                 type(labels) is np.ndarray
-                and labels.dtype.kind in "iub"
+                and labels.dtype.kind in "iubU"
                 and labels.shape == X.shape[:1]
                 for labels in y
             )
