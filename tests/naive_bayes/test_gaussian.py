@@ -1,4 +1,4 @@
-"""ScratchGaussianNB after one fit: by hand, as GaussianNB, and the same under what changes nothing."""
+"""ScratchGaussianNB after one fit: by hand, as GaussianNB, and under what changes nothing."""
 
 import numpy as np
 import pytest
