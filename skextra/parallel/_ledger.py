@@ -82,7 +82,7 @@ class Ledger:
         self._lock = threading.Lock()
         self._occurrences = collections.Counter()
         self._arrays = {}  # the digests of what all fits of a search share, while it lives
-        self._classes = {}
+        self._known = {}
         self._versions = digest(sorted(versions().items()))
         self._n_calls = self._n_found = 0
         self._only_fits = True
@@ -173,7 +173,7 @@ class Ledger:
                 None if parameters is None else _sorted(parameters),
                 _sorted(given),
             ],
-            self._classes,
+            self._known,
         )
         row = {
             "function": function.__qualname__,
@@ -185,7 +185,7 @@ class Ledger:
         return digest([candidate, *splits.values()]), row
 
     def _other(self, call):
-        key = digest(["call", self._versions, *call], self._classes)
+        key = digest(["call", self._versions, *call], self._known)
         return key, {"function": getattr(call[0], "__qualname__", repr(call[0]))}
 
     def _shared(self, value):
@@ -193,7 +193,7 @@ class Ledger:
         reference, found = self._arrays.get(id(value), (None, None))
         if reference is not None and reference() is value:
             return found
-        found = digest(value, self._classes)
+        found = digest(value, self._known)
         with contextlib.suppress(TypeError):  # a list, say
             self._arrays[id(value)] = weakref.ref(value), found
         return found
