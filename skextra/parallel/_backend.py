@@ -23,6 +23,10 @@ from skextra.parallel._pool import get_pool
 from skextra.parallel._sharing import Store
 from skextra.parallel._worker import Settings
 
+# Handing out a batch takes about a quarter of a millisecond, and the last one keeps the others
+# waiting: so long one should take, and so many times the largest so far it may have.
+_BATCH_SECONDS = 0.03
+_BATCH_GROWTH = 8
 # What joblib.Parallel passes to every backend, needed or not.
 _FROM_JOBLIB = {"max_nbytes", "temp_folder", "mmap_mode", "verbose", "context"}
 _OPTIONS = {
@@ -212,7 +216,16 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         """Return how many calls joblib is to hand out in one batch."""
         # With a journal each call is on disk when it is done, and those that are found there,
         # which take no time, say nothing about how many others should go together.
-        return 1 if self._ledger is not None else super().compute_batch_size()
+        if self._ledger is not None:
+            return 1
+        seconds, largest = self._workers.seconds_per_call, self._workers.largest_run
+        if seconds is None:
+            return 1
+        return int(min(max(1, _BATCH_SECONDS / seconds), _BATCH_GROWTH * largest))
+
+    def start_call(self):
+        """Learn anew how long calls take."""
+        self._workers.forget_times()
 
     def stop_call(self):
         """Let the caller have its arrays back, to change them if it will."""

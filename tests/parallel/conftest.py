@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from skextra.parallel._pool import Pool
+
 
 @pytest.fixture
 def eventually():
@@ -26,6 +28,14 @@ def eventually():
         return value
 
     return wait
+
+
+@pytest.fixture
+def pool():
+    """Start a pool that no call of joblib knows of."""
+    pool = Pool()
+    yield pool
+    pool.shutdown()
 
 
 @pytest.fixture
