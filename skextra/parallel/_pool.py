@@ -124,6 +124,7 @@ class Pool:
         self._waiting.pop(session, None)
         for worker in list(session.workers):
             _, run = self._release(worker)
+            run.recover(worker.progress)  # for the journal
             session.cancel(run.task)
             worker.leaving = True
             worker.kill()

@@ -109,12 +109,11 @@ class Session:
         if not task.entries:
             return
         try:
-            results = task.result()
-        except Exception:  # the caller gets it soon
+            known = task.known()
+        except BaseException:  # one of them cannot be read; the caller gets that error soon
             return
-        for index, entry in task.entries.items():
-            if index not in task.failures:
-                self.ledger.record(entry, results[index])
+        found = [(entry, known[i]) for i, entry in task.entries.items() if i in known]
+        self.ledger.record(found)
 
     def finish(self, task, error=None):
         """Announce a task whose outcome is known, an error or the answers that it has."""
@@ -223,6 +222,13 @@ class Session:
             # The dispatcher is held up, most likely by a worker that does not read its task.
             for worker in list(self.workers):
                 worker.kill()
+        self.wait()
+
+    def wait(self):
+        """Wait until what has been finished is in the journal, unless the caller holds that up."""
+        has_thread = self._thread is not None and self._thread is not threading.current_thread()
+        if self.ledger is not None and has_thread:
+            self._thread.join(timeout=1)
 
     def end(self, error=None):
         """Cancel what waits, and end the thread when it has told of everything so far."""

@@ -30,7 +30,7 @@ class Task:
         self.entries = {}  # where the journal has a place for the result, by the index of the call
         self.failures = {}  # errors in place of results, with their call, by its index
         self._answers = []  # the indices of calls and the message with their results
-        self._results = None
+        self._known = self._results = None
         self._error = None
 
     @property
@@ -77,15 +77,24 @@ class Task:
             raise self._error
         if self._results is None:
             self._results = self._read()
+            self._known = None
             self._answers.clear()
         return self._results
 
+    def known(self):
+        """Return the results that have come, by the index of the call, whatever the outcome."""
+        if self._known is None:
+            self._known = {}
+            for indices, message in self._answers:
+                if message[:1] != ERROR:
+                    self._known.update(zip(indices, unpack(message), strict=True))
+        return self._known
+
     def _read(self):
-        results = {}
-        for indices, message in self._answers:
+        for _, message in self._answers:
             if message[:1] == ERROR:
                 raise unpack_error(message)
-            results.update(zip(indices, unpack(message), strict=True))
+        results = dict(self.known())
         for index, (call, error) in self.failures.items():
             results[index] = failed_fit(call, error)
         return [results[index] for index in range(len(results))]

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from skextra.parallel._pool import Pool
+from tests.parallel.searches import Counting
 
 
 @pytest.fixture
@@ -36,6 +37,18 @@ def pool():
     pool = Pool()
     yield pool
     pool.shutdown()
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Where a journal may be."""
+    return tmp_path / "search.sqlite"
+
+
+@pytest.fixture
+def estimator(tmp_path):
+    """Make an estimator whose fits can be counted."""
+    return Counting(file=tmp_path / "fits")
 
 
 @pytest.fixture
