@@ -3,12 +3,11 @@
 import subprocess
 import sys
 import textwrap
-import time
 
 import cloudpickle
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed, parallel_config
+from joblib import parallel_config
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import (
@@ -16,7 +15,9 @@ from sklearn.model_selection import (
     cross_val_score,
 )
 
-from skextra.parallel import Journal, journaled
+from skextra.parallel import Journal
+from skextra.parallel._journal import close_journal, open_journal
+from skextra.parallel._messages import RESULT, pack
 from tests.parallel import searches
 from tests.parallel.searches import X, run, y
 
@@ -67,22 +68,17 @@ def test_reading_does_not_need_pandas_before_it_is_asked():
 
 
 def test_reading_in_the_program_that_writes_takes_no_lock_from_it(path):
-    @journaled
-    def work(i):
-        return i
-
     def read_elsewhere():
         text = f"from skextra.parallel import Journal; print(len(Journal({str(path)!r})))"
         done = subprocess.run([sys.executable, "-c", text], capture_output=True, check=True)
         return int(done.stdout)
 
-    def tasks():
-        yield delayed(work)(0)
-        while len(Journal(path)) < 1:
-            time.sleep(0.01)
-        read_elsewhere()  # as the last to use it, this would put the log away
-        yield delayed(work)(1)
-
-    with parallel_config("skextra", n_jobs=2, journal=path):
-        assert Parallel(pre_dispatch=1)(tasks()) == [0, 1]
-        assert read_elsewhere() == 2
+    file = open_journal(path)
+    try:
+        for i in range(2):
+            file.add([(b"key", i, {"function": "f"}, bytes(pack(RESULT, [i])))])
+            assert len(Journal(path)) == i + 1
+            # As the last to use it, this would put the log away that is still written to.
+            assert read_elsewhere() == i + 1
+    finally:
+        close_journal(file)
