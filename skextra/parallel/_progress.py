@@ -77,7 +77,7 @@ class SharedProgress:
 
     def __init__(self):
         if hasattr(os, "memfd_create"):
-            self._descriptor = os.memfd_create("skextra-progress", os.MFD_CLOEXEC)
+            self._descriptor = os.memfd_create("worker-progress", os.MFD_CLOEXEC)
         else:
             with tempfile.TemporaryFile() as file:
                 self._descriptor = os.dup(file.fileno())

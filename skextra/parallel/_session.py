@@ -1,6 +1,7 @@
 """What one configured ``Parallel`` has of the pool: a queue of tasks and a number of workers."""
 
 import collections
+import contextlib
 import queue
 import threading
 
@@ -104,15 +105,14 @@ class Session:
                 task.entries[index] = entry
         return others
 
-    def _record(self, task):
-        """Write the results of a task to the journal, before anybody counts them."""
-        if not task.entries:
-            return
-        try:
-            known = task.known()
-        except BaseException:  # one of them cannot be read; the caller gets that error soon
-            return
-        found = [(entry, known[i]) for i, entry in task.entries.items() if i in known]
+    def _record(self, tasks):
+        """Write the results of tasks to the journal, before anybody counts them."""
+        found = []
+        for task in tasks:
+            # One that cannot be read is left out; its caller gets that error soon.
+            with contextlib.suppress(BaseException):
+                known = task.known() if task.entries else {}
+                found += [(entry, known[i]) for i, entry in task.entries.items() if i in known]
         self.ledger.record(found)
 
     def finish(self, task, error=None):
@@ -239,10 +239,20 @@ class Session:
         self._ended.set()
 
     def _deliver(self):
-        while (task := self._finished.get()) is not None:
-            try:
-                self._record(task)
-                task.deliver()
-            except BaseException as error:
-                self._on_callback_error(error)
-            del task  # and its results, which the caller has now
+        is_open = True
+        while is_open:
+            tasks = [self._finished.get()]
+            if self.ledger is not None:
+                # Writing takes its time, and as long for many as for one.
+                with contextlib.suppress(queue.Empty):
+                    while True:
+                        tasks.append(self._finished.get_nowait())
+            is_open = None not in tasks
+            tasks = [task for task in tasks if task is not None]
+            if self.ledger is not None:
+                self._record(tasks)
+            while tasks:  # they go with their results, which the caller has then
+                try:
+                    tasks.pop(0).deliver()
+                except BaseException as error:
+                    self._on_callback_error(error)
