@@ -331,6 +331,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
             self.parallel._register_new_job(tracker)
             tracker._register_outcome({"result": error, "status": "Error"})
         except AttributeError:  # joblib has renamed its own
+            self._workers.abort()  # an error too, if one that says less
             with contextlib.suppress(Exception):
                 threading.excepthook(
                     threading.ExceptHookArgs(

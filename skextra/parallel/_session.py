@@ -126,6 +126,8 @@ class Session:
 
     def note_time(self, n_calls, seconds):
         """Take note of how long the calls of a run took in the worker."""
+        if not seconds > 0:  # it ended before it could tell
+            return
         self.largest_run = max(self.largest_run, n_calls)
         before, now = self.seconds_per_call, seconds / n_calls
         # Sooner believed where it is more than before: too large a batch keeps the others waiting.

@@ -16,6 +16,7 @@ import time
 from dataclasses import dataclass
 from multiprocessing import connection as mp_connection
 
+import numpy as np
 from joblib import parallel_config
 
 from skextra.parallel import _devices
@@ -83,6 +84,8 @@ def main(connection, stderr, progress):
     progress : SharedProgress
         Memory shared with the pool, which reads it when the worker dies.
     """
+    gc.freeze()  # what the server has imported
+    gc.enable()
     progress = progress.map()
     os.dup2(stderr.fileno(), 2)
     stderr.close()
@@ -207,26 +210,25 @@ class _Results:
 
 def _pack_results(results, outbox):
     """Write a message with results; what is small and simple costs a microsecond."""
-    if not any(map(_may_be_large, results)):
-        # What only cloudpickle can pickle, such as a class of ``__main__``, is not found by name.
-        with contextlib.suppress(Exception):
-            message = RESULT + pickle.dumps(results, pickle.HIGHEST_PROTOCOL)
-            if len(message) <= outbox.max_nbytes:
-                return message
+    if all(map(_is_simple, results)):
+        message = RESULT + pickle.dumps(results, pickle.HIGHEST_PROTOCOL)
+        if len(message) <= outbox.max_nbytes:
+            return message
     return pack(RESULT, results, outbox)
 
 
-def _may_be_large(result, depth=1):
-    """Whether a result may hold arrays that do not belong into a pickle."""
+def _is_simple(result, depth=0):
+    """Whether a result needs neither cloudpickle nor shared memory, such as that of a fit."""
     kind = type(result)
     if kind in _SCALARS:
-        return False
+        return True
+    if kind is np.ndarray or issubclass(kind, np.generic):
+        return result.nbytes < ROOM and not result.dtype.hasobject
     if kind is dict:
-        result, kind = result.values(), list
+        return _is_simple([*result, *result.values()], depth)
     if kind in (list, tuple):
-        return len(result) > 100 or depth > 3 or any(_may_be_large(r, depth + 1) for r in result)
-    nbytes = getattr(result, "nbytes", None)
-    return hasattr(result, "shape") if not isinstance(nbytes, int) else nbytes >= ROOM
+        return len(result) <= 100 and depth < 3 and all(_is_simple(r, depth + 1) for r in result)
+    return False
 
 
 def _pack_unpicklable(call, error):

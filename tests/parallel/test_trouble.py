@@ -235,3 +235,34 @@ def test_two_sessions_with_last_tries_take_turns(pool, tmp_path):
         client.submit(die_twice, folder)
     for client in clients:
         assert [client.result() for _ in range(2)] == [None, None]
+
+
+def test_a_standard_error_stream_that_nobody_reads_holds_no_result_up(run_script):
+    script = run_script(
+        """
+        import os, signal
+        import skextra
+        from joblib import Parallel, delayed
+        from skextra.parallel import WorkerCrashError
+
+        def work():
+            os.write(2, b"x" * 100_000)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        def fill():
+            try:
+                while True:
+                    os.write(2, b"x" * 4096)
+            except BlockingIOError:
+                os.set_blocking(2, True)
+
+        os.set_blocking(2, False)
+        fill()
+        try:
+            Parallel(n_jobs=2, backend="skextra", max_retries=0)([delayed(work)()])
+        except WorkerCrashError:
+            print("told", flush=True)
+        os._exit(0)
+        """
+    )
+    assert script.line() == "told"
