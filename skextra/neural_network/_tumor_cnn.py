@@ -32,6 +32,7 @@ from skextra.neural_network._images import (
     pixels_of,
     shape_of_rows,
 )
+from skextra.neural_network._notebook import NotebookTableMixin
 from skextra.neural_network._prediction import logits
 from skextra.neural_network._runtime import private_generator, torch_device
 from skextra.neural_network._samples import hold_out, weigh
@@ -54,7 +55,7 @@ _RECIPE_PARAMETERS = (
 )
 
 
-class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     r"""Convolutional network for brain MRI slices and other small images.
 
     A scikit-learn classifier around a skorch net: it takes arrays of images or flat rows, works
@@ -156,6 +157,8 @@ class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Accuracy on the part held out after each epoch; None without early stopping.
     best_epoch_ : int
         Epoch, counted from 1, whose weights are kept.
+    n_parameters_ : int
+        Number of weights and biases of the network.
     net_ : skorch.NeuralNet
         The trained net; None where the training set had one class.
 
