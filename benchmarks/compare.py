@@ -12,6 +12,7 @@ import numpy as np
 PARTS = {
     "datasets": "benchmarks.datasets",
     "naive_bayes": "benchmarks.naive_bayes",
+    "neural_network": "benchmarks.neural_network",
     "parallel": "benchmarks.compare_parallel",
 }
 

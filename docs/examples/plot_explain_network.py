@@ -10,10 +10,10 @@ exercise, and never medical advice.
 from skextra import TumorCNNClassifier
 from skextra.datasets import make_brain_mri
 
-X, y = make_brain_mri(800, image_size=40, random_state=0)
-X_train, X_test, y_train, y_test = X[:600], X[600:], y[:600], y[600:]
+X, y = make_brain_mri(700, image_size=40, random_state=0)
+X_train, X_test, y_train, y_test = X[:500], X[500:], y[:500], y[500:]
 classifier = TumorCNNClassifier(
-    max_epochs=10,
+    max_epochs=8,
     learning_rate=1e-3,
     lr_scheduler="OneCycleLR",
     early_stopping=True,

@@ -3,7 +3,7 @@
 from numbers import Integral
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from skextra.inspection._drawing import as_images, divide, outlined, require_pyplot, show_image
 
@@ -167,6 +167,7 @@ class SaliencyDisplay:
         for name, size in (("patch_size", patch_size), ("stride", stride)):
             if size is not None and not (isinstance(size, Integral) and size >= 1):
                 raise ValueError(f"{name}={size!r} must be at least 1 pixel, or None.")
+        check_consistent_length(X, y)
         X = np.asarray(X)
         images = as_images(X, image_shape, estimator)
         probabilities = np.asarray(estimator.predict_proba(X))
@@ -224,7 +225,7 @@ class SaliencyDisplay:
             lines = [f"explained: {self.targets[index]} ({self.probabilities[index]:.0%})"]
             if self.y_true is not None:
                 lines.append(f"true: {self.y_true[index]}")
-            above.set_title("\n".join(lines), fontsize=8)
+            above.set_title("\n".join(lines), fontsize=7)
         self.axes_[0, 0].set_ylabel("image")
         self.axes_[1, 0].set_ylabel(self.method.replace("grad_cam", "Grad-CAM"))
         self.colorbar_ = self.figure_.colorbar(

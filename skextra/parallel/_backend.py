@@ -23,6 +23,12 @@ from skextra.parallel._pool import get_pool
 from skextra.parallel._sharing import Store
 from skextra.parallel._worker import Settings
 
+# Handing out a batch takes about a quarter of a millisecond, and the last one keeps the others
+# waiting: so long one should take, and so many times the largest so far it may have.
+_BATCH_SECONDS = 0.03
+_BATCH_GROWTH = 8
+# So much is lost at most, for each worker, if a program with a journal is killed.
+_JOURNALED_BATCH_SECONDS = 0.01
 # What joblib.Parallel passes to every backend, needed or not.
 _FROM_JOBLIB = {"max_nbytes", "temp_folder", "mmap_mode", "verbose", "context"}
 _OPTIONS = {
@@ -202,22 +208,34 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         if n_jobs == 1:
             raise FallbackToBackend(SequentialBackend(nesting_level=self.nesting_level))
         self.parallel = parallel
+        self._sharing = _store(**options)
         if self.journal is not None:
             self._ledger = Ledger(self.journal)
-        self._sharing = _store(**options)
-        self._workers = self._open_session(n_at_once)
+        try:
+            self._workers = self._open_session(n_at_once)
+        except BaseException:  # joblib does not come back to close it
+            self.terminate()
+            raise
         return n_jobs
 
     def compute_batch_size(self):
         """Return how many calls joblib is to hand out in one batch."""
-        # With a journal each call is on disk when it is done, and those that are found there,
-        # which take no time, say nothing about how many others should go together.
-        return 1 if self._ledger is not None else super().compute_batch_size()
+        limit = _BATCH_SECONDS if self._ledger is None else _JOURNALED_BATCH_SECONDS
+        seconds, largest = self._workers.seconds_per_call, self._workers.largest_run
+        if seconds is None:
+            return 1
+        return int(min(max(1, limit / seconds), _BATCH_GROWTH * largest))
+
+    def start_call(self):
+        """Learn anew how long calls take."""
+        self._workers.forget_times()
 
     def stop_call(self):
         """Let the caller have its arrays back, to change them if it will."""
         if self._sharing is not None:
             self._sharing.end_call()
+        if self._ledger is not None:
+            self._ledger.end_call()
 
     def submit(self, func, callback=None):
         """Queue a batch; `callback` is called once with the future that this returns."""
@@ -231,6 +249,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         """Give the workers back; they stay warm for the next call."""
         if self._workers is not None:
             self._workers.close()
+            self._workers.wait()
             self._workers = None
         if self._sharing is not None:
             self._sharing.close()
@@ -312,6 +331,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
             self.parallel._register_new_job(tracker)
             tracker._register_outcome({"result": error, "status": "Error"})
         except AttributeError:  # joblib has renamed its own
+            self._workers.abort()  # an error too, if one that says less
             with contextlib.suppress(Exception):
                 threading.excepthook(
                     threading.ExceptHookArgs(

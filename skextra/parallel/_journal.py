@@ -124,15 +124,30 @@ class JournalFile:
         row = self._one(query, key, occurrence)
         return None if row is None else row[0]
 
-    def add(self, key, occurrence, row, message):
-        """Write a result; when this returns it is on disk."""
-        names = ", ".join(row)
+    def add(self, results):
+        """Write results, all or none; when this returns they are on disk.
+
+        Parameters
+        ----------
+        results : list of (key, occurrence, row, message)
+            Of each where it belongs, what readers want to know, and the message with it.
+        """
         with self._lock:
-            self._connection.execute(
-                f"INSERT OR REPLACE INTO results (key, occurrence, finished, result, {names}) "
-                f"VALUES (?, ?, ?, ?{', ?' * len(row)})",
-                (key, occurrence, time.time(), message, *row.values()),
-            )
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                for key, occurrence, row, message in results:
+                    names = ", ".join(row)
+                    self._connection.execute(
+                        "INSERT OR REPLACE INTO results "
+                        f"(key, occurrence, finished, result, {names}) "
+                        f"VALUES (?, ?, ?, ?{', ?' * len(row)})",
+                        (key, occurrence, time.time(), message, *row.values()),
+                    )
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
 
     def _one(self, query, *values):
         with self._lock:
@@ -159,6 +174,12 @@ def open_journal(path):
             file = JournalFile(path)
         _files[path] = file, n_users + 1
         return file
+
+
+def is_open_here(path):
+    """Whether this process writes to the journal at a path."""
+    with _files_lock:
+        return Path(path).expanduser().resolve() in _files
 
 
 def close_journal(file):
@@ -215,16 +236,7 @@ def open_for_reading(path, mode="ro"):
 def versions():
     """Return the versions of what a result depends on."""
     found = {"python": platform.python_version()}
-    for name in (
-        "numpy",
-        "scipy",
-        "scikit-learn",
-        "joblib",
-        "torch",
-        "skorch",
-        "pandas",
-        "skextra",
-    ):
+    for name in _PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[name] = importlib.metadata.version(name)
     return found

@@ -1,7 +1,6 @@
 """Which tasks of a call are in its journal, and what is to be written there."""
 
 import collections
-import contextlib
 import functools
 import reprlib
 import sqlite3
@@ -11,8 +10,9 @@ import warnings
 import weakref
 
 from skextra.parallel._digest import digest
+from skextra.parallel._hashing import make_hash
 from skextra.parallel._journal import close_journal, open_journal, versions
-from skextra.parallel._messages import RESULT, pack
+from skextra.parallel._messages import RESULT, pack_simply
 from skextra.parallel._search import is_fit
 
 _MARK = "_skextra_journaled"
@@ -25,7 +25,8 @@ _NO_INFLUENCE = {
     "split_progress",
     "verbose",
 }
-_SAME_IN_ALL_FITS = ("X", "y", "train", "test")
+_DATA, _OF_A_SPLIT = ("X", "y"), ("train", "test")
+_SMALL = {type(None), bool, int, float, str}
 
 
 def journaled(function):
@@ -64,8 +65,9 @@ def journaled(function):
 class Entry:
     """Where in the journal the result of a call belongs, and what readers want to know of it."""
 
-    def __init__(self, key, occurrence, row):
+    def __init__(self, key, occurrence, row, error_score):
         self.key, self.occurrence, self.row = key, occurrence, row
+        self.error_score = error_score  # of a fit
 
 
 class Ledger:
@@ -81,8 +83,9 @@ class Ledger:
         self._file = open_journal(path)
         self._lock = threading.Lock()
         self._occurrences = collections.Counter()
-        self._arrays = {}  # the digests of what all fits of a search share, while it lives
-        self._classes = {}
+        self._shared = {}  # what many fits of a call have in common, and its digest, by identity
+        self._known = {}
+        self._estimators = {}  # how estimators are written, by their digest
         self._versions = digest(sorted(versions().items()))
         self._n_calls = self._n_found = 0
         self._only_fits = True
@@ -123,17 +126,26 @@ class Ledger:
                 self._note(f"reading from it failed: {error}")
                 return None, None
             self._n_found += message is not None
-        return Entry(key, occurrence, row), message
+        error_score = call[2].get("error_score") if is_a_fit else None
+        return Entry(key, occurrence, row, error_score), message
 
-    def record(self, entry, result):
-        """Write a result; a search that cannot write goes on without."""
-        if isinstance(result, dict) and result.get("fit_error") is not None:
-            return
+    def record(self, results):
+        """Write results, each with its entry; a search that cannot write goes on without."""
         try:
-            message = bytes(pack(RESULT, [result]))
-            self._file.add(entry.key, entry.occurrence, entry.row, message)
+            rows = [
+                (entry.key, entry.occurrence, entry.row, pack_simply(RESULT, [result]))
+                for entry, result in results
+                if not _is_failure(result, entry.error_score)
+            ]
+            if rows:
+                self._file.add(rows)
         except Exception as error:
             self._note(f"writing to it failed, and some results are not in it: {error}")
+
+    def end_call(self):
+        """Take nothing to be unchanged any more: its owner has it back."""
+        with self._lock:
+            self._shared.clear()
 
     def report(self):
         """Say how much was found, and what went wrong."""
@@ -162,41 +174,64 @@ class Ledger:
         function, args, kwargs = call
         given = dict(zip(("estimator", "X", "y"), args, strict=False)) | kwargs
         given = {name: value for name, value in given.items() if name not in _NO_INFLUENCE}
-        parameters = given.pop("parameters", None)
-        splits = {name: self._shared(given.pop(name, None)) for name in _SAME_IN_ALL_FITS}
-        config = getattr(function, "config", None)
-        candidate = digest(
-            [
-                function.__qualname__,
-                self._versions,
-                _sorted(config),
-                None if parameters is None else _sorted(parameters),
-                _sorted(given),
-            ],
-            self._classes,
+        estimator, parameters = given.pop("estimator"), given.pop("parameters", None)
+        splits = [self._once(given.pop(name, None)) for name in _OF_A_SPLIT]
+        data = [self._once(given.pop(name, None)) for name in _DATA]
+        of_estimator = digest(estimator, self._known)
+        candidate = make_hash(
+            function.__qualname__,
+            self._versions,
+            self._once(getattr(function, "config", None)),
+            of_estimator,
+            digest(None if parameters is None else _sorted(parameters), self._known),
+            *(self._once(part) for pair in _sorted(given) for part in pair),
         )
+        if of_estimator not in self._estimators:
+            self._estimators[of_estimator] = reprlib.repr(estimator)
         row = {
             "function": function.__qualname__,
-            "estimator": reprlib.repr(given["estimator"]),
-            "candidate": digest([candidate, splits["X"], splits["y"]]),
-            "parameters": bytes(pack(RESULT, parameters)),
+            "estimator": self._estimators[of_estimator],
+            "candidate": make_hash(candidate, *data),
+            "parameters": pack_simply(RESULT, parameters),
             "fold": (kwargs.get("split_progress") or (None,))[0],
         }
-        return digest([candidate, *splits.values()]), row
+        return make_hash(candidate, *data, *splits), row
 
     def _other(self, call):
-        key = digest(["call", self._versions, *call], self._classes)
+        key = digest(["call", self._versions, *call], self._known)
         return key, {"function": getattr(call[0], "__qualname__", repr(call[0]))}
 
-    def _shared(self, value):
-        """Digest what all fits of a search have in common, once."""
-        reference, found = self._arrays.get(id(value), (None, None))
-        if reference is not None and reference() is value:
-            return found
-        found = digest(value, self._classes)
-        with contextlib.suppress(TypeError):  # a list, say
-            self._arrays[id(value)] = weakref.ref(value), found
+    def _once(self, value):
+        """Digest what fits have in common, once a call."""
+        if type(value) in _SMALL:
+            return digest(value)
+        known, found = self._shared.get(id(value), (None, None))
+        if isinstance(known, weakref.ref):
+            known = known()
+        if known is not value or found is None:
+            found = digest(_sorted(value) if type(value) is dict else value, self._known)
+            self._shared[id(value)] = _reference(value), found
         return found
+
+
+def _reference(value):
+    try:
+        return weakref.ref(value)
+    except TypeError:  # a list, say; it has to live on, or another may get its identity
+        return value
+
+
+def _is_failure(result, error_score):
+    """Whether a fit failed, or its scorer did: then it is to be tried again."""
+    if not isinstance(result, dict) or "test_scores" not in result:
+        return False
+    if result.get("fit_error") is not None:
+        return True
+    scores = result["test_scores"]
+    scores = scores.values() if isinstance(scores, dict) else [scores]
+    return any(
+        score == error_score or (score != score and error_score != error_score) for score in scores
+    )
 
 
 def _sorted(mapping):

@@ -50,6 +50,17 @@ def pack(kind, content, sharing=None):
     return file.getbuffer()
 
 
+def pack_simply(kind, content):
+    """Write a message without large arrays, in a tenth of the time if it is simple.
+
+    What only cloudpickle can pickle, such as a class of ``__main__``, pickle does not find.
+    """
+    try:
+        return kind + pickle.dumps(content, pickle.HIGHEST_PROTOCOL)
+    except Exception:
+        return bytes(pack(kind, content))
+
+
 class _Message(io.BytesIO):
     """A message that keeps what it refers to, as its buffer keeps the message."""
 

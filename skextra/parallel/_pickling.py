@@ -7,6 +7,8 @@ pickle would hold are replaced by references to segments.
 import collections.abc
 import io
 import pickle
+import sys
+import types
 
 import cloudpickle
 import numpy as np
@@ -14,6 +16,9 @@ import numpy as np
 from skextra.parallel._reducers import reducers
 from skextra.parallel._segments import map_received, open_segment
 
+# What these define is pickled by its name, if it is found there.
+_LIBRARIES = {"builtins", "joblib", "numpy", "pandas", "scipy", "sklearn", "torch"}
+_found_by_name = {}  # by identity
 # Bytes in a pickle are looked at from this size on; smaller ones come in frames with others.
 _MIN_PIECE_NBYTES = 2**17
 
@@ -122,8 +127,27 @@ class _Pickler(cloudpickle.Pickler):
 
     def reducer_override(self, obj):
         reduce = self._reducers.get(type(obj))
-        reduced = NotImplemented if reduce is None else reduce(obj, self._buffers)
-        return super().reducer_override(obj) if reduced is NotImplemented else reduced
+        if reduce is not None:
+            return reduce(obj, self._buffers)
+        # cloudpickle does something about these only, and looks each up every time.
+        if not isinstance(obj, type | types.FunctionType) or _is_found_by_name(obj):
+            return NotImplemented
+        return super().reducer_override(obj)
+
+
+def _is_found_by_name(obj):
+    """Whether a function or class is in a library where its name says, as it was before."""
+    if _found_by_name.get(id(obj)) is obj:
+        return True
+    module_name = getattr(obj, "__module__", None) or ""
+    if module_name.partition(".")[0] not in _LIBRARIES:
+        return False
+    found = sys.modules.get(module_name)
+    for name in obj.__qualname__.split("."):
+        found = getattr(found, name, None)
+    if found is obj:
+        _found_by_name[id(obj)] = obj
+    return found is obj
 
 
 class _Writer:

@@ -1,12 +1,11 @@
 """The pool: which worker runs which task, and what happens when one dies.
 
 One thread, the dispatcher, owns all of this state. Other threads only post commands to it, so
-there are no locks on the way of a task, and it runs nothing that could hold it up.
+there are no locks on the way of a task, and it waits neither for a worker nor for the caller.
 """
 
 import collections
 import contextlib
-import functools
 import os
 import selectors
 import signal
@@ -14,16 +13,17 @@ import threading
 import time
 from multiprocessing import util
 
-from skextra.parallel._devices import Slots
+from skextra.parallel._channel import drain
+from skextra.parallel._crew import LEAVING_SECONDS, Crew
 from skextra.parallel._errors import Death, WorkerCrashError
 from skextra.parallel._memory import oom_kills
-from skextra.parallel._messages import ERROR, NOT_READY, PARTIAL, unpack, unpack_error
-from skextra.parallel._process import Worker, forget_server, stop_server
+from skextra.parallel._messages import ERROR, NOT_READY, PARTIAL
+from skextra.parallel._process import forget_server, stop_server
 from skextra.parallel._session import Session
 
 IDLE_SECONDS = 300
-# A worker that was asked to leave and has not after this long is killed.
-LEAVING_SECONDS = 1
+# A run that is to be alone waits so long for those of others, and they then so long for it.
+PATIENCE_SECONDS = 60
 
 
 class Pool:
@@ -36,22 +36,25 @@ class Pool:
     """
 
     def __init__(self, idle_seconds=IDLE_SECONDS):
-        self.idle_seconds = idle_seconds
-        self.workers = set()
-        self._idle = []  # the one that ran last is at the end, and goes first
+        self._crew = Crew(idle_seconds, self._on_message, self._on_exit)
         self._waiting = {}  # the sessions with runs that wait, in order: a set that keeps it
         self._lone = None  # the worker whose run is to have the machine for itself
+        self._lone_since = None  # when that began, or began to wait
         self._oom_kills = oom_kills()
-        self._slots = Slots()
         self._commands = collections.deque()
         self._closing = False
-        self._selector = selectors.DefaultSelector()
+        self._over = False  # nobody runs commands any more
         self._wake_reader, self._wake_writer = os.pipe()
         for fd in (self._wake_reader, self._wake_writer):
             os.set_blocking(fd, False)
-        self._selector.register(self._wake_reader, selectors.EVENT_READ, self._on_wake)
+        self._crew.selector.register(self._wake_reader, selectors.EVENT_READ, self._on_wake)
         self._thread = threading.Thread(target=self._run, name="skextra-dispatcher", daemon=True)
         self._thread.start()
+
+    @property
+    def workers(self):
+        """The worker processes."""
+        return self._crew.workers
 
     @property
     def usable(self):
@@ -62,18 +65,21 @@ class Pool:
         """Return a session; it costs nothing before its first task."""
         return Session(self, n_workers, settings, initializer, on_callback_error, **options)
 
-    def post(self, command, *args):
-        """Have the dispatcher call a method of this pool."""
+    def post(self, command, *args, wake=True):
+        """Have the dispatcher call a method of this pool, now or when it wakes anyway."""
         self._commands.append((command, args))
-        with contextlib.suppress(BlockingIOError):  # full: it will wake anyway
-            os.write(self._wake_writer, b".")
+        if wake:
+            with contextlib.suppress(BlockingIOError):  # full: it will wake anyway
+                os.write(self._wake_writer, b".")
+        if self._over:
+            self._run_commands()
 
     def shutdown(self):
         """End every worker, busy or not, and the dispatcher."""
         self._closing = True
         self.post(self._end_workers)
         self._thread.join(2 * LEAVING_SECONDS)
-        for worker in list(self.workers):  # it is stuck writing to one that does not read
+        for worker in list(self.workers):  # it is stuck
             worker.kill()
 
     # From here on everything runs in the dispatcher thread.
@@ -81,21 +87,29 @@ class Pool:
     def _run(self):
         try:
             while self.workers or not self._closing:
-                while self._commands:
-                    command, args = self._commands.popleft()
-                    command(*args)
+                self._run_commands()
                 self._assign()
                 if self._commands:
                     continue
-                for key, _ in self._selector.select(self._next_deadline()):
-                    key.data()
-                self._check_deadlines()
+                for key, events in self._crew.selector.select(self._seconds_left()):
+                    key.data(events)
+                self._crew.check_deadlines()
         except BaseException as error:
             # A mistake in this file, or no memory. Nobody may be left waiting.
             self._fail_everything(error)
             raise
         finally:
-            self._selector.close()
+            self._closing = self._over = True
+            self._run_commands()
+            self._crew.selector.close()
+
+    def _run_commands(self):
+        while True:
+            try:
+                command, args = self._commands.popleft()
+            except IndexError:
+                return
+            command(*args)
 
     def enqueue(self, session, run):
         """Take a run; one of a closed session is told at once that it will not be."""
@@ -110,6 +124,7 @@ class Pool:
         self._waiting.pop(session, None)
         for worker in list(session.workers):
             _, run = self._release(worker)
+            run.recover(worker.progress)  # for the journal
             session.cancel(run.task)
             worker.leaving = True
             worker.kill()
@@ -119,52 +134,44 @@ class Pool:
         busy = {worker.session for worker in self.workers if worker.session is not None}
         for session in busy.union(self._waiting):
             self.end_session(session)
-        while self._idle:
-            self._dismiss(self._idle.pop())
+        self._crew.dismiss_idle()
 
     def _assign(self):
-        """Give waiting runs to workers, as many as each session may have.
-
-        While a run waits that is to be alone, no other begins; it begins when all have ended.
-        """
-        if self._lone is not None:
-            return
-        lone = [session for session in self._waiting if session.pending_alone]
-        for session in lone:
-            while session.pending_alone and self._lone is None:
-                if any(worker.run is not None for worker in self.workers):
-                    return
-                if not self._has_room(session):
-                    return
-                self._lone = self._begin(session, session.pending_alone.popleft())
-            self._stop_waiting(session)
-        if self._lone is not None:
-            return
+        """Give waiting runs to workers, as many as each session may have."""
+        alone = next((session for session in self._waiting if session.pending_alone), None)
+        if self._lone is None:
+            self._lone_since = None if alone is None else self._lone_since or time.monotonic()
+            if alone is not None:
+                self._begin_alone(alone)
         for session in list(self._waiting):
-            while session.pending and self._has_room(session):
-                self._begin(session, session.pending.popleft())
-            self._stop_waiting(session)
+            if not self._waits_for_lone(session, alone):
+                while session.pending and self._crew.has_room(session):
+                    self._begin(session, session.pending.popleft())
+            if not session.pending and not session.pending_alone:
+                self._waiting.pop(session, None)
 
-    def _has_room(self, session):
-        """Whether one more run of a session may begin."""
-        if len(session.workers) >= session.n_workers:
+    def _begin_alone(self, session):
+        """Begin a run that is to have the machine for itself, if it can have it.
+
+        It has to wait for those that run already, but not for ever: they may be long, and those
+        of another session may even wait for what does not begin meanwhile.
+        """
+        is_busy = any(worker.run is not None for worker in self.workers)
+        if (is_busy and not self._out_of_patience()) or not self._crew.has_room(session):
+            return
+        while session.pending_alone and self._lone is None:
+            self._lone = self._begin(session, session.pending_alone.popleft())
+        self._lone_since = time.monotonic()
+
+    def _waits_for_lone(self, session, alone):
+        """Whether no run of a session may begin, for the sake of one that is to be alone."""
+        if self._lone_since is None:
             return False
-        return session.devices is None or self._device_for(session) is not None
+        owner = alone if self._lone is None else self._lone.session
+        return session is owner or not self._out_of_patience()
 
-    def _device_for(self, session):
-        if session.devices is None:
-            return None
-        return self._slots.choose(session.devices, session.tasks_per_device)
-
-    def _free_slot(self, worker):
-        """Let others have the device of a worker that has ended its run, or itself."""
-        if worker.has_slot:
-            worker.has_slot = False
-            self._slots.free(worker.device)
-
-    def _stop_waiting(self, session):
-        if not session.pending and not session.pending_alone:
-            self._waiting.pop(session, None)
+    def _out_of_patience(self):
+        return time.monotonic() >= self._lone_since + PATIENCE_SECONDS
 
     def _begin(self, session, run):
         """Give a run to a worker and return it; None if that cannot be."""
@@ -174,111 +181,79 @@ class Pool:
             session.finish(run.task)
             return None
         try:
-            worker = self._worker_for(session)
+            return self._crew.assign(session, run)
         except Exception as error:
             failure = WorkerCrashError(f"A worker process could not start: {error!r}.")
             failure.__cause__ = error
             session.finish(run.task, failure)
             return None
-        session.workers.add(worker)
-        if worker.device is not None:
-            worker.has_slot = True
-            self._slots.take(worker.device)
-        worker.assign(session, run)
-        return worker
 
     def _release(self, worker):
         if worker is self._lone:
-            self._lone = None
+            self._lone = self._lone_since = None
         return worker.release()
 
-    def _worker_for(self, session):
-        """Return an idle worker or a new one, prepared for a session's tasks."""
-        device = self._device_for(session)
-        candidates = [worker for worker in self._idle if worker.device == device]
-        fitting = [w for w in candidates if w.initializer in (None, session.initializer)]
-        if fitting:
-            worker = fitting[-1]
-            self._idle.remove(worker)
-        else:
-            for worker in candidates:  # another initializer has run in these
-                self._idle.remove(worker)
-                self._dismiss(worker)
-            worker = Worker(device)
-            self.workers.add(worker)
-            for file, handle in (
-                (worker.connection, self._on_message),
-                (worker.sentinel, self._on_exit),
-            ):
-                self._selector.register(
-                    file, selectors.EVENT_READ, functools.partial(handle, worker)
-                )
-        worker.deadline = None
-        if worker.settings != session.settings:
-            worker.settings = session.settings
-            worker.send(session.settings)
-        if worker.initializer != session.initializer:
-            worker.initializer = session.initializer
-            worker.send(session.initializer)
-        return worker
-
-    def _on_wake(self):
+    def _on_wake(self, events):
         with contextlib.suppress(BlockingIOError):
             os.read(self._wake_reader, 65536)
 
     def _on_message(self, worker):
-        if worker.connection.closed:  # its exit came first in the same round
+        if worker.channel.closed:  # its exit came first in the same round
             return
         try:
-            message = worker.receive()
+            messages = worker.channel.receive()
+        except BlockingIOError:
+            return
         except (EOFError, OSError):
             # Closed, or a message broken off: it is dead or as good as. Its sentinel follows.
-            self._selector.unregister(worker.connection)
+            self._crew.deafen(worker)
             worker.kill()
             return
+        for message in messages:
+            self._take(worker, message)
+
+    def _take(self, worker, message):
         if worker.run is None:  # its session was closed meanwhile
             return
         kind = message[:1]
         if kind == PARTIAL:
             worker.n_announced = int.from_bytes(message[1:], "little")
             return
+        worker.run.recover(worker.progress)
         if worker.n_announced is not None:
             worker.run.answer(message, worker.n_announced)
             worker.n_announced = None
             return
         session, run = self._release(worker)
-        self._free_slot(worker)
         if kind == NOT_READY:
+            self._crew.free_slot(worker)
             worker.leaving = True
-            session.finish(run.task, unpack_error(unpack(message)))
-            return
+            self._crew.dismiss(worker)
+            message, kind = message[1:], ERROR
+        else:
+            self._crew.keep(worker)
         run.answer(message)
-        if not worker.leaving:
-            worker.deadline = time.monotonic() + self.idle_seconds
-            self._idle.append(worker)
+        session.note_time(len(run.indices), worker.progress.seconds)
         self._assign()  # first, so that the worker need not wait for joblib
         if run.task.complete or kind == ERROR:
             session.finish(run.task)
 
     def _on_exit(self, worker):
         worker.leaving = True
-        while self._has_message(worker):  # what it managed to say before
-            self._on_message(worker)
-        if worker in self._idle:
-            self._idle.remove(worker)
-        self.workers.discard(worker)
-        for file in (worker.connection, worker.sentinel):
-            with contextlib.suppress(KeyError):
-                self._selector.unregister(file)
-        exit_code = worker.close()
-        self._free_slot(worker)
+        for message in drain(worker.channel):
+            self._take(worker, message)
+        exit_code = self._crew.remove(worker)
         if worker.run is None:
             return
         session, run = self._release(worker)
-        position = run.recover(worker.progress)
+        run.recover(worker.progress)
+        position = run.position(worker.progress)
         if worker.overdue is not None and worker.overdue != position:
             position = None  # the call that took too long has ended, and this one had just begun
-        session.lose(run, position, self._death(worker, exit_code))
+        try:
+            session.lose(run, position, self._death(worker, exit_code))
+        except Exception as error:  # of something of the user's, in describing it for example
+            session.finish(run.task, error)
         if session.pending or session.pending_alone:
             self._waiting[session] = None
 
@@ -289,42 +264,25 @@ class Pool:
             out_of_memory = self._oom_kills is not None and self._oom_kills > before
         return Death(exit_code, overdue, out_of_memory, worker.stderr.tail())
 
-    def _has_message(self, worker):
-        try:
-            return worker.connection in self._selector.get_map() and worker.connection.poll()
-        except OSError:
-            return False
-
-    def _dismiss(self, worker):
-        worker.leave()
-        worker.deadline = time.monotonic() + LEAVING_SECONDS
-
-    def _next_deadline(self):
-        deadlines = [w.deadline for w in self.workers if w.deadline is not None]
+    def _seconds_left(self):
+        deadlines = [self._crew.next_deadline()]
+        if self._lone_since is not None and not self._out_of_patience():
+            deadlines.append(self._lone_since + PATIENCE_SECONDS)
+        deadlines = [deadline for deadline in deadlines if deadline is not None]
         return max(0, min(deadlines) - time.monotonic()) if deadlines else None
-
-    def _check_deadlines(self):
-        now = time.monotonic()
-        for worker in list(self.workers):
-            if worker.deadline is None or worker.deadline > now:
-                continue
-            if worker.run is not None:
-                worker.check_time(now)
-            elif worker.leaving:
-                worker.kill()
-                worker.deadline = None
-            else:
-                self._idle.remove(worker)
-                self._dismiss(worker)
 
     def _fail_everything(self, error):
         self._closing = True
-        for worker in self.workers:
-            worker.kill()
+        for worker in list(self.workers):
             if worker.run is not None:
-                worker.session.finish(worker.run.task, error)
+                session, run = worker.release()
+                session.finish(run.task, error)
+            worker.kill()
         for session in self._waiting:
-            session.end()
+            session.end(error)
+        for worker in list(self.workers):
+            with contextlib.suppress(Exception):
+                self._crew.remove(worker)
 
 
 _pool = None

@@ -6,6 +6,7 @@ second worker and every later one starts at once.
 
 import atexit
 import contextlib
+import gc
 import os
 import sys
 from multiprocessing import forkserver
@@ -19,6 +20,9 @@ def _prepare_server():
     # the group of the worker that started it, if the calls are nested.
     os.setpgid(0, 0)
     atexit.register(_remove_address)
+    # What is imported stays. Looking through it for garbage takes time, in every worker too, and
+    # writing marks on it would make copies of memory that all of them share: they set it aside.
+    gc.disable()
 
 
 def _remove_address():

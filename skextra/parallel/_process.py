@@ -17,9 +17,9 @@ from multiprocessing.popen_forkserver import Popen as ForkServerPopen
 from multiprocessing.process import _children as process_children
 
 from skextra.parallel import _worker
-from skextra.parallel._messages import DEVICE, QUIT, SHARED_RESULT, pack
-from skextra.parallel._progress import Progress
-from skextra.parallel._segments import Received, receive_descriptors
+from skextra.parallel._channel import Channel
+from skextra.parallel._messages import DEVICE, QUIT, pack
+from skextra.parallel._progress import SharedProgress
 from skextra.parallel._stderr import Stderr
 
 # Preloaded where the parent has them: what a worker would otherwise import for itself.
@@ -40,18 +40,22 @@ class Worker:
     """
 
     def __init__(self, device=None):
-        self.connection, child_end = _context.Pipe()
+        self.channel = Channel()
         stderr, child_stderr = _context.Pipe(duplex=False)
-        self.progress = _context.RawValue(Progress)
-        self.process = _Process(target=_worker.main, args=(child_end, child_stderr, self.progress))
+        progress = SharedProgress()
+        self.process = _Process(
+            target=_worker.main, args=(self.channel.theirs, child_stderr, progress)
+        )
         try:
             self.process.start()
+            self.progress = progress.map()
         except BaseException:
-            self.connection.close()
+            self.channel.close()
             stderr.close()
             raise
         finally:
-            child_end.close()
+            progress.close()
+            self.channel.theirs.close()
             child_stderr.close()
         self.stderr = Stderr(stderr)
         # The pool ends it. multiprocessing would wait for it at exit, in forks of this process
@@ -70,7 +74,7 @@ class Worker:
         self.leaving = False
         self.has_slot = False
         if device is not None:
-            self.send(pack(DEVICE, device))
+            self.channel.send(pack(DEVICE, device))
 
     def assign(self, session, run):
         """Send a run of a session."""
@@ -79,7 +83,7 @@ class Worker:
         if session.task_timeout is not None:
             self.deadline = time.monotonic() + session.task_timeout
         self.progress.reset()
-        self.send(run.message())
+        self.channel.send(run.message())
 
     def release(self):
         """Return the session and the run, which are over."""
@@ -98,32 +102,20 @@ class Worker:
             self.deadline, self.overdue = None, index
             self.kill()
 
-    def send(self, message):
-        """Send a message; a worker that is no longer there is noticed by its sentinel."""
-        with contextlib.suppress(OSError):
-            self.connection.send_bytes(message)
-
-    def receive(self):
-        """Return the next message, with the segments that follow it."""
-        message = self.connection.recv_bytes()
-        if message[:1] == SHARED_RESULT:
-            return Received(message, receive_descriptors(self.connection))
-        return message
-
     def leave(self):
         """Ask the process to end by itself."""
         self.leaving = True
-        self.send(QUIT)
+        self.channel.send(QUIT)
 
     def kill(self):
         """Kill the process, and end the processes it has started."""
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(OSError):
             os.kill(self.pid, signal.SIGKILL)
         self._end_children()
 
     def _end_children(self):
         # SIGTERM spares the resource trackers, which remove what the others leave behind.
-        with contextlib.suppress(ProcessLookupError):  # the process may not have made its group
+        with contextlib.suppress(OSError):  # the process may not have made its group
             os.killpg(self.pid, signal.SIGTERM)
 
     def close(self):
@@ -132,7 +124,7 @@ class Worker:
         self.process.join()
         exit_code = self.process.exitcode
         self.stderr.drain()
-        self.connection.close()
+        self.channel.close()
         self.process.close()
         return exit_code
 

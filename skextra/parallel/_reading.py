@@ -10,6 +10,7 @@ from skextra.parallel._journal import (
     JournalError,
     check_format,
     check_header,
+    is_open_here,
     open_for_reading,
 )
 from skextra.parallel._messages import unpack
@@ -119,8 +120,10 @@ class Journal:
 
     @contextlib.contextmanager
     def _connection(self):
-        with open(self.path, "rb") as file:
-            check_header(self.path, file.read(100))
+        # Closing a file ends the locks that this process has on it, those of its writer too.
+        if not is_open_here(self.path):
+            with open(self.path, "rb") as file:
+                check_header(self.path, file.read(100))
         try:
             mode = "rw" if os.access(self.path, os.W_OK) else "ro"
             with contextlib.closing(open_for_reading(self.path, mode)) as connection:

@@ -129,29 +129,13 @@ def map_received(descriptor, nbytes):
 
 
 def send_descriptors(connection, segments):
-    """Send the descriptors of segments over a connection of ``multiprocessing``."""
+    """Send the descriptors of segments after a message, with a byte that is no part of one."""
     descriptors = array_of("i", [segment.descriptor for segment in segments])
     with socket.fromfd(connection.fileno(), socket.AF_UNIX, socket.SOCK_STREAM) as pipe:
         pipe.sendmsg([b"d"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)])
 
 
-def receive_descriptors(connection):
-    """Receive what `send_descriptors` has sent; EOFError if the sender has died."""
-    descriptors = array_of("i")
-    room = socket.CMSG_SPACE(MAX_SENT * descriptors.itemsize)
-    with socket.fromfd(connection.fileno(), socket.AF_UNIX, socket.SOCK_STREAM) as pipe:
-        content, ancillary, flags, _ = pipe.recvmsg(1, room)
-    for _, _, data in ancillary:
-        descriptors.frombytes(data[: len(data) // descriptors.itemsize * descriptors.itemsize])
-    received = [_Descriptor(number) for number in descriptors]
-    if not content:
-        raise EOFError
-    if flags & socket.MSG_CTRUNC:
-        raise OSError("too many open files to receive a result")
-    return received
-
-
-class _Descriptor(int):
+class Descriptor(int):
     """A descriptor that is closed when nobody has it any more."""
 
     def __del__(self):

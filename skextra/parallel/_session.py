@@ -1,6 +1,7 @@
 """What one configured ``Parallel`` has of the pool: a queue of tasks and a number of workers."""
 
 import collections
+import contextlib
 import queue
 import threading
 
@@ -60,6 +61,8 @@ class Session:
         self.devices = devices
         self.tasks_per_device = tasks_per_device
         self.closed = False
+        self.seconds_per_call = None  # of the runs that ended lately
+        self.largest_run = 1  # the number of its calls
         # These belong to the dispatcher.
         self.pending = collections.deque()  # runs
         self.pending_alone = collections.deque()
@@ -85,7 +88,8 @@ class Session:
         # So many are pickled ahead that no worker waits for it, and no more, for memory's sake.
         if len(self.pending) < self.n_workers:
             run.message()
-        self.pool.post(self.pool.enqueue, self, run)
+        # If all its workers are busy, the dispatcher need not know before one of them is done.
+        self.pool.post(self.pool.enqueue, self, run, wake=len(self.workers) < self.n_workers)
         return task
 
     def _look_up(self, task):
@@ -101,17 +105,15 @@ class Session:
                 task.entries[index] = entry
         return others
 
-    def _record(self, task):
-        """Write the results of a task to the journal, before anybody counts them."""
-        if not task.entries:
-            return
-        try:
-            results = task.result()
-        except Exception:  # the caller gets it soon
-            return
-        for index, entry in task.entries.items():
-            if index not in task.failures:
-                self.ledger.record(entry, results[index])
+    def _record(self, tasks):
+        """Write the results of tasks to the journal, before anybody counts them."""
+        found = []
+        for task in tasks:
+            # One that cannot be read is left out; its caller gets that error soon.
+            with contextlib.suppress(BaseException):
+                known = task.known() if task.entries else {}
+                found += [(entry, known[i]) for i, entry in task.entries.items() if i in known]
+        self.ledger.record(found)
 
     def finish(self, task, error=None):
         """Announce a task whose outcome is known, an error or the answers that it has."""
@@ -121,6 +123,20 @@ class Session:
         if error is not None:
             task.fail(error)
         self._finished.put(task)
+
+    def note_time(self, n_calls, seconds):
+        """Take note of how long the calls of a run took in the worker."""
+        if not seconds > 0:  # it ended before it could tell
+            return
+        self.largest_run = max(self.largest_run, n_calls)
+        before, now = self.seconds_per_call, seconds / n_calls
+        # Sooner believed where it is more than before: too large a batch keeps the others waiting.
+        weight = 0.5 if before is None or now > before else 0.2
+        self.seconds_per_call = now if before is None else before + weight * (now - before)
+
+    def forget_times(self):
+        """Take no account of the runs so far: those to come may be quite different."""
+        self.seconds_per_call, self.largest_run = None, 1
 
     def lose(self, run, position, death):
         """Take note that the worker of a run died.
@@ -138,7 +154,7 @@ class Session:
         if task.done:
             return
         if position is None:
-            self._lose_innocent(run, death)
+            self._lose_between(run, death)
         else:
             # Those after it, and tiny ones before it whose results went with the worker.
             for others in (run.rest(position + 1), run.rest(run.n_known, position)):
@@ -148,19 +164,31 @@ class Session:
         if task.complete:
             self.finish(task)
 
-    def _lose_innocent(self, run, death):
-        """Repeat what is left: it died in no call, of a kill between two tasks for example."""
-        rest = run.rest(run.n_known)
-        if not rest.indices:
-            return
-        rest.losses = 1 if run.n_known else run.losses + 1
-        if rest.losses <= max(self.max_retries, 1):
-            (self.pending_alone if rest.alone else self.pending).appendleft(rest)
-            return
-        end = describe_exit(death.exit_code, death.out_of_memory)
-        call = run.task.describe(rest.indices[0])
-        text = f"{rest.losses} worker processes died before they began {call}: {end}."
-        self.finish(run.task, WorkerCrashError(text, death.exit_code, stderr=death.stderr))
+    def _lose_between(self, run, death):
+        """Repeat what is left: it died in no call, of a kill between two tasks for example.
+
+        Or of reading one of them. So they go to workers of their own, and what kills all of those
+        is the call's fault.
+        """
+        losses = 1 if run.n_known else run.losses + 1
+        for i in reversed(range(run.n_known, len(run.indices))):
+            rest = run.rest(i, i + 1)
+            rest.losses = losses
+            if losses <= max(self.max_retries, 1):
+                (self.pending_alone if rest.alone else self.pending).appendleft(rest)
+                continue
+            end = describe_exit(death.exit_code, death.out_of_memory)
+            call = run.task.describe(rest.indices[0])
+            text = f"{losses} worker processes died before they began {call}: {end}."
+            error = WorkerCrashError(text, death.exit_code, stderr=death.stderr)
+            self._give_up(run.task, rest.indices[0], error)
+
+    def _give_up(self, task, index, error):
+        """Let an error be the result of a call, or the outcome of its task."""
+        if takes_error_score(task.calls[index]):
+            task.replace(index, error)
+        else:
+            self.finish(task, error)
 
     def _charge(self, task, index, death):
         """Repeat the call that a worker died in, or give it up.
@@ -177,14 +205,12 @@ class Session:
                 self.pending.appendleft(Run(task, (index,)))
             return
         error = death.error(task.describe(index), n_deaths, self.task_timeout)
-        if takes_error_score(task.calls[index]):
-            task.replace(index, error)
-        else:
-            self.finish(task, error)
+        self._give_up(task, index, error)
 
-    def cancel(self, task):
-        """Announce a task that nobody waits for any more."""
-        self.finish(task, RuntimeError("The task was cancelled: the call it belongs to ended."))
+    def cancel(self, task, error=None):
+        """Announce a task that nobody waits for any more, or nobody can run."""
+        text = "The task was cancelled: the call it belongs to ended."
+        self.finish(task, error or RuntimeError(text))
 
     def close(self):
         """Have the pool forget the session: waiting tasks go, idle workers stay."""
@@ -198,20 +224,37 @@ class Session:
             # The dispatcher is held up, most likely by a worker that does not read its task.
             for worker in list(self.workers):
                 worker.kill()
+        self.wait()
 
-    def end(self):
+    def wait(self):
+        """Wait until what has been finished is in the journal, unless the caller holds that up."""
+        has_thread = self._thread is not None and self._thread is not threading.current_thread()
+        if self.ledger is not None and has_thread:
+            self._thread.join(timeout=1)
+
+    def end(self, error=None):
         """Cancel what waits, and end the thread when it has told of everything so far."""
         for runs in (self.pending, self.pending_alone):
             while runs:
-                self.cancel(runs.popleft().task)
+                self.cancel(runs.popleft().task, error)
         self._finished.put(None)
         self._ended.set()
 
     def _deliver(self):
-        while (task := self._finished.get()) is not None:
-            try:
-                self._record(task)
-                task.deliver()
-            except BaseException as error:
-                self._on_callback_error(error)
-            del task  # and its results, which the caller has now
+        is_open = True
+        while is_open:
+            tasks = [self._finished.get()]
+            if self.ledger is not None:
+                # Writing takes its time, and as long for many as for one.
+                with contextlib.suppress(queue.Empty):
+                    while True:
+                        tasks.append(self._finished.get_nowait())
+            is_open = None not in tasks
+            tasks = [task for task in tasks if task is not None]
+            if self.ledger is not None:
+                self._record(tasks)
+            while tasks:  # they go with their results, which the caller has then
+                try:
+                    tasks.pop(0).deliver()
+                except BaseException as error:
+                    self._on_callback_error(error)

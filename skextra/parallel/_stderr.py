@@ -8,6 +8,9 @@ import threading
 # In an error message; more is kept, for what is left out of it.
 TAIL_CHARACTERS = 2000
 _KEPT_BYTES = 32_000
+# What a dead worker has left may hold the pool up so long, and so many times a pipe's content.
+_DRAIN_SECONDS = 1
+_MAX_READS = 64
 
 
 class Stderr:
@@ -32,9 +35,12 @@ class Stderr:
         threading.Thread(target=self._forward, name="skextra-stderr", daemon=True).start()
 
     def drain(self):
-        """Show what has been written so far."""
-        with self._lock:
-            self._read()
+        """Show what has been written so far, unless nobody reads what is shown."""
+        if self._lock.acquire(timeout=_DRAIN_SECONDS):
+            try:
+                self._read()
+            finally:
+                self._lock.release()
 
     def tail(self):
         """Return the end of what was written, as text."""
@@ -60,8 +66,10 @@ class Stderr:
             self._reader.close()
 
     def _read(self):
-        """Show what is there; return whether more can come."""
-        while not self._reader.closed:
+        """Show what is there, and not for ever; return whether more can come."""
+        for _ in range(_MAX_READS):
+            if self._reader.closed:
+                return False
             try:
                 data = os.read(self._reader.fileno(), 65536)
             except BlockingIOError:
@@ -70,7 +78,7 @@ class Stderr:
                 return False
             self._tail = (self._tail + data)[-_KEPT_BYTES:]
             _show(data)
-        return False
+        return True
 
 
 def _show(data):

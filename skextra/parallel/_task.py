@@ -30,7 +30,7 @@ class Task:
         self.entries = {}  # where the journal has a place for the result, by the index of the call
         self.failures = {}  # errors in place of results, with their call, by its index
         self._answers = []  # the indices of calls and the message with their results
-        self._results = None
+        self._known = self._results = None
         self._error = None
 
     @property
@@ -45,7 +45,10 @@ class Task:
 
     def describe(self, index):
         """Write one of the calls out, short enough for an error message."""
-        return describe_call(*self.calls[index])
+        try:
+            return describe_call(*self.calls[index])
+        except Exception:  # something of the user's that cannot even be looked at
+            return "a call"
 
     def answer(self, indices, message):
         """Take what a worker sent for some of the calls."""
@@ -74,15 +77,24 @@ class Task:
             raise self._error
         if self._results is None:
             self._results = self._read()
+            self._known = None
             self._answers.clear()
         return self._results
 
+    def known(self):
+        """Return the results that have come, by the index of the call, whatever the outcome."""
+        if self._known is None:
+            self._known = {}
+            for indices, message in self._answers:
+                if message[:1] != ERROR:
+                    self._known.update(zip(indices, unpack(message), strict=True))
+        return self._known
+
     def _read(self):
-        results = {}
-        for indices, message in self._answers:
+        for _, message in self._answers:
             if message[:1] == ERROR:
                 raise unpack_error(message)
-            results.update(zip(indices, unpack(message), strict=True))
+        results = dict(self.known())
         for index, (call, error) in self.failures.items():
             results[index] = failed_fit(call, error)
         return [results[index] for index in range(len(results))]
@@ -118,7 +130,7 @@ class Run:
             try:
                 calls = [lean(self.task.calls[index]) for index in self.indices]
                 self._message = pack(TASK, calls, self.task.sharing)
-            except Exception as error:
+            except BaseException as error:  # SystemExit in somebody's __reduce__, say
                 text = f"could not pickle the task to send to a worker: {self._describe()}: "
                 failure = pickle.PicklingError(f"{text}{type(error).__name__}: {error}")
                 failure.__cause__ = error
@@ -135,11 +147,17 @@ class Run:
         self.n_known = n_known
 
     def recover(self, progress):
-        """Take the results a dead worker had not sent; return the call it was in, if any."""
-        for end, message in progress.kept():
-            if end > self.n_known:  # or it died between sending them and taking them out
+        """Take the results that a worker has kept where it shares memory with the pool.
+
+        Some may be later than those of a message that has still to come: they have time.
+        """
+        for first, end, message in progress.kept():
+            if first == self.n_known and end <= len(self.indices):
                 self.answer(message, end)
-        return progress.index if progress.index >= self.n_known else None
+
+    def position(self, progress):
+        """Return the call that a dead worker was in, by its place in the run; None if in none."""
+        return progress.index if self.n_known <= progress.index < len(self.indices) else None
 
     def rest(self, start, stop=None):
         """Return the run of some of the calls only."""

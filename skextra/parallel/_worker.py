@@ -16,6 +16,7 @@ import time
 from dataclasses import dataclass
 from multiprocessing import connection as mp_connection
 
+import numpy as np
 from joblib import parallel_config
 
 from skextra.parallel import _devices
@@ -41,6 +42,8 @@ from skextra.parallel._sharing import Outbox
 # Results are secured when so much work would be lost. It costs a microsecond or two, which tiny
 # calls share.
 _AT_RISK_SECONDS = 1e-5
+# So much where there is no more room for it in shared memory, and it takes a message.
+_AT_RISK_WITHOUT_ROOM_SECONDS = 1e-3
 _SCALARS = {bool, bytes, float, int, str, type(None)}
 
 # After this long without a message a worker looks for arrays that nobody can reach any more.
@@ -78,9 +81,12 @@ def main(connection, stderr, progress):
         The worker's end of its pipe.
     stderr : multiprocessing.connection.Connection
         Where the standard error stream goes.
-    progress : Progress
+    progress : SharedProgress
         Memory shared with the pool, which reads it when the worker dies.
     """
+    gc.freeze()  # what the server has imported
+    gc.enable()
+    progress = progress.map()
     os.dup2(stderr.fileno(), 2)
     stderr.close()
     _leave_the_terminal()
@@ -107,8 +113,10 @@ def _serve(connection, progress):
         if kind == QUIT:
             return
         if kind == TASK:
+            started = time.monotonic()
             outbox = Outbox(settings.max_nbytes)
             answer = _run_task(connection, message, progress, settings, outbox)
+            progress.seconds = time.monotonic() - started
             del message  # its arrays, before the next task brings its own
             _flush()
             _send(connection, answer, outbox)
@@ -125,7 +133,7 @@ def _serve(connection, progress):
                 function(*args)
         except BaseException as error:
             _flush()
-            _send(connection, pack(NOT_READY, bytes(pack_error(_from_caller(error)))))
+            _send(connection, NOT_READY + bytes(pack_error(_from_caller(error))))
             return
 
 
@@ -138,7 +146,7 @@ def _send(connection, message, outbox=None):
 
 def _flush():
     """Show what the task printed: a worker may be killed before it flushes at its end."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
+    with contextlib.suppress(Exception):  # a task may have put anything in their place
         sys.stdout.flush()
         sys.stderr.flush()
 
@@ -153,7 +161,7 @@ def _run_task(connection, message, progress, settings, outbox):
         with parallel_config(backend=copy.copy(backend), n_jobs=n_jobs):
             for index, (function, args, kwargs) in enumerate(calls):
                 now = time.monotonic()
-                if now - results.secured > _AT_RISK_SECONDS and results.unsecured:
+                if now - results.secured > results.at_risk and results.unsecured:
                     unpicklable = results.secure(index)
                     if unpicklable is not None:
                         return _pack_unpicklable(calls[index - 1], unpicklable)
@@ -163,7 +171,7 @@ def _run_task(connection, message, progress, settings, outbox):
     except BaseException as error:
         return pack_error(_from_caller(error))
     try:
-        return pack(RESULT, results.unsent(), outbox)
+        return _pack_results(results.unsecured, outbox)
     except Exception as error:
         return _pack_unpicklable(calls[-1], error)
 
@@ -174,45 +182,53 @@ class _Results:
     def __init__(self, connection, progress, max_nbytes):
         self.secured = time.monotonic()  # when it was last done
         self.unsecured = []
-        self._kept = []
+        self.at_risk = _AT_RISK_SECONDS
+        self._n_secured = 0
         self._connection, self._progress, self._max_nbytes = connection, progress, max_nbytes
 
     def secure(self, end):
-        """Put the results up to a call where they outlive this process, or send all there are.
+        """Put the results up to a call where they outlive this process, or send them.
 
         Return the error if they cannot be pickled.
         """
         try:
-            kept = self._keep(end)
-            self._kept += self.unsecured
-            self.unsecured = []
-            if not kept:
-                outbox = Outbox(self._max_nbytes)
-                message = pack(RESULT, self._kept, outbox)
+            outbox = Outbox(self._max_nbytes)
+            message = _pack_results(self.unsecured, outbox)
         except Exception as error:
             return error
-        if not kept:
+        is_shared = message[:1] == SHARED_RESULT
+        if is_shared or not self._progress.keep(self._n_secured, end, message):
+            self.at_risk = _AT_RISK_WITHOUT_ROOM_SECONDS
             _flush()
             _send(self._connection, PARTIAL + end.to_bytes(8, "little"))
             _send(self._connection, message, outbox)
-            self._kept = []
-            self._progress.used = 0
+        self.unsecured = []
+        self._n_secured = end
         self.secured = time.monotonic()
         return None
 
-    def unsent(self):
-        """Return the results that have not been sent."""
-        return self._kept + self.unsecured
 
-    def _keep(self, end):
-        results = self.unsecured
-        if all(type(result) in _SCALARS for result in results):  # then this is much faster
-            message = RESULT + pickle.dumps(results, pickle.HIGHEST_PROTOCOL)
-        elif any(getattr(result, "nbytes", 0) >= ROOM for result in results):
-            return False
-        else:
-            message = pack(RESULT, results, Outbox(None))
-        return self._progress.keep(end, message)
+def _pack_results(results, outbox):
+    """Write a message with results; what is small and simple costs a microsecond."""
+    if all(map(_is_simple, results)):
+        message = RESULT + pickle.dumps(results, pickle.HIGHEST_PROTOCOL)
+        if len(message) <= outbox.max_nbytes:
+            return message
+    return pack(RESULT, results, outbox)
+
+
+def _is_simple(result, depth=0):
+    """Whether a result needs neither cloudpickle nor shared memory, such as that of a fit."""
+    kind = type(result)
+    if kind in _SCALARS:
+        return True
+    if kind is np.ndarray or issubclass(kind, np.generic):
+        return result.nbytes < ROOM and not result.dtype.hasobject
+    if kind is dict:
+        return _is_simple([*result, *result.values()], depth)
+    if kind in (list, tuple):
+        return len(result) <= 100 and depth < 3 and all(_is_simple(r, depth + 1) for r in result)
+    return False
 
 
 def _pack_unpicklable(call, error):

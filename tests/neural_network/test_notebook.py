@@ -27,6 +27,7 @@ def rows(estimator):
 def test_the_recipe_is_shown_setting_by_setting_and_uncut():
     classifier = TumorCNNClassifier(
         max_epochs=1,
+        batch_size=8,
         lr_scheduler="CosineAnnealingLR",
         optimizer=functools.partial(torch.optim.SGD, momentum=0.9),
         augmentation=torch.relu,

@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from skextra.parallel._pool import Pool
+from tests.parallel.searches import Counting
+
 
 @pytest.fixture
 def eventually():
@@ -26,6 +29,26 @@ def eventually():
         return value
 
     return wait
+
+
+@pytest.fixture
+def pool():
+    """Start a pool that no call of joblib knows of."""
+    pool = Pool()
+    yield pool
+    pool.shutdown()
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Where a journal may be."""
+    return tmp_path / "search.sqlite"
+
+
+@pytest.fixture
+def estimator(tmp_path):
+    """Make an estimator whose fits can be counted."""
+    return Counting(file=tmp_path / "fits")
 
 
 @pytest.fixture

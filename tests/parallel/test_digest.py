@@ -35,6 +35,7 @@ def loop():
 VALUES = {
     "none": lambda: None,
     "zero": lambda: 0,
+    "huge": lambda: 10**5000,
     "false": lambda: False,
     "float zero": lambda: 0.0,
     "minus zero": lambda: -0.0,
@@ -59,6 +60,8 @@ VALUES = {
     "strings": lambda: np.array(["a", "b"]),
     "objects": lambda: np.array(["a", None, 1], dtype=object),
     "scalar": lambda: np.float64(0),
+    "variable strings": lambda: np.array(["a" * 99, "b"], dtype=np.dtypes.StringDType()),
+    "other variable strings": lambda: np.array(["c" * 99, "b"], dtype=np.dtypes.StringDType()),
     "dates": lambda: np.array(["2020-01-01"], dtype="datetime64[D]"),
     "masked": lambda: np.ma.masked_array([1, 2], mask=[True, False]),
     "empty": lambda: np.empty((0, 3)),

@@ -1,8 +1,6 @@
-import contextlib
 import ctypes
 import multiprocessing
 import os
-import queue
 import signal
 import sys
 import threading
@@ -11,75 +9,13 @@ import cloudpickle
 import pytest
 
 from skextra.parallel import WorkerCrashError
+from skextra.parallel import _crew as crew_module
 from skextra.parallel import _pool as pool_module
-from skextra.parallel._backend import SkextraBackend
-from skextra.parallel._messages import INITIALIZER, SETTINGS, pack
+from skextra.parallel._messages import INITIALIZER, pack
 from skextra.parallel._pool import Pool
-from skextra.parallel._worker import Settings
+from tests.parallel.clients import Client, alive, touch_and_wait, written_pid
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
-
-
-@pytest.fixture
-def pool():
-    pool = Pool()
-    yield pool
-    pool.shutdown()
-
-
-class Client:
-    """A session and the outcomes it has told of, in the order in which they came."""
-
-    def __init__(self, pool, n_workers=2, initializer=None, **options):
-        self.outcomes = queue.SimpleQueue()
-        self.errors = queue.SimpleQueue()
-        settings = Settings(
-            dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
-            | {"BLIS_NUM_THREADS": "1"},
-            os.getcwd(),
-            list(sys.path),
-            SkextraBackend(nesting_level=0).get_nested_backend(),
-        )
-        self.session = pool.open_session(
-            n_workers, pack(SETTINGS, settings), initializer, self.errors.put, **options
-        )
-
-    def submit(self, function, *args):
-        return self.session.submit([(function, args, {})], self.outcomes.put)
-
-    def result(self):
-        """Return the result of the call that ended next."""
-        return self.outcomes.get(timeout=60).result()[0]
-
-    def call(self, function, *args):
-        self.submit(function, *args)
-        return self.result()
-
-
-def touch_and_wait(path):
-    """Say that the call runs, then run for ever."""
-    with open(path, "w") as file:
-        file.write(str(os.getpid()))
-    threading.Event().wait()
-
-
-def alive(pid):
-    """Whether a process runs: a dead one that nobody has waited for does not."""
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] not in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def written_pid(path):
-    """Return a function for the process that has written its number into a file."""
-
-    def read():
-        with contextlib.suppress(OSError, ValueError):
-            return int(path.read_text())
-
-    return read
 
 
 def test_a_new_pool_has_no_process(pool):
@@ -303,7 +239,7 @@ def test_a_worker_that_cannot_start_is_a_clear_error(pool, monkeypatch):
     def fail(device):
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr(pool_module, "Worker", fail)
+    monkeypatch.setattr(crew_module, "Worker", fail)
     with pytest.raises(WorkerCrashError, match=r"could not start.*Too many open files"):
         Client(pool).call(os.getpid)
 

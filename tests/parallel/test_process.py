@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -269,3 +270,30 @@ def test_only_public_modules_that_are_loaded_are_preloaded():
     names = _modules_to_preload()
     assert "joblib.parallel" in names
     assert not [name for name in names if "._" in name or name not in sys.modules]
+
+
+def test_what_a_notebook_defines_is_understood_by_workers(tmp_path):
+    # As a notebook, a program that comes through a pipe has no file that a worker could import.
+    text = """
+import os
+import skextra
+from joblib import Parallel, delayed, parallel_config
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_score
+
+OFFSET = 3
+def add(x): return x + OFFSET
+class Mine(LogisticRegression):
+    def fit(self, X, y): return super().fit(add(X), y)
+
+with parallel_config("skextra", n_jobs=2):
+    print(Parallel()(delayed(add)(i) for i in range(3)))
+    print(Parallel()(delayed(lambda x: add(x) * 2)(i) for i in range(3)))
+    scoring = lambda model, X, y: float(type(model) is Mine)
+    print(cross_val_score(Mine(max_iter=1000), *load_iris(return_X_y=True), scoring=scoring))
+"""
+    done = subprocess.run(
+        [sys.executable, "-"], input=text, capture_output=True, text=True, cwd=tmp_path, check=True
+    )
+    assert done.stdout.splitlines() == ["[3, 4, 5]", "[6, 8, 10]", "[1. 1. 1. 1. 1.]"]

@@ -8,8 +8,6 @@ from skextra.parallel._segments import (
     Segment,
     map_received,
     open_segment,
-    receive_descriptors,
-    send_descriptors,
 )
 
 CONTENT = np.arange(3000.0)
@@ -87,27 +85,3 @@ def test_a_received_segment_is_read_with_or_without_a_mapping(monkeypatch, room)
     array[0] = 1
     np.testing.assert_array_equal(array.view(float)[1:], CONTENT[1:])
     assert segment.holds(CONTENT)
-
-
-def test_descriptors_arrive_in_order_and_are_closed_when_dropped():
-    from multiprocessing import Pipe
-
-    reader, writer = Pipe()
-    segments = [Segment(CONTENT + i) for i in range(3)]
-    send_descriptors(writer, segments)
-    received = receive_descriptors(reader)
-    for i, descriptor in enumerate(received):
-        assert map_received(descriptor, CONTENT.nbytes).view(float)[0] == i
-    number = int(received[0])
-    del received, descriptor
-    with pytest.raises(OSError, match="Bad file descriptor"):
-        os.fstat(number)
-
-
-def test_a_sender_that_died_is_the_end_of_the_file():
-    from multiprocessing import Pipe
-
-    reader, writer = Pipe()
-    writer.close()
-    with pytest.raises(EOFError):
-        receive_descriptors(reader)

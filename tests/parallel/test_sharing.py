@@ -419,7 +419,7 @@ def test_a_fork_that_outlives_its_parent_keeps_no_segment(run_script):
         from joblib import Parallel, delayed
         def segments():
             links = [f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd")]
-            return sum("memfd" in os.readlink(link) for link in links if os.path.exists(link))
+            return sum("memfd:skextra" in os.readlink(link) for link in links if os.path.exists(link))
         with Parallel(n_jobs=2, backend="skextra") as parallel:
             array = np.zeros(500_000)
             parallel(delayed(np.sum)(array) for _ in range(2))

@@ -1,7 +1,10 @@
+import ctypes
 import pickle
 import threading
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from skextra.parallel._messages import RESULT, pack, pack_error, unpack
 from skextra.parallel._progress import ROOM, Progress
@@ -58,27 +61,50 @@ def test_what_a_dead_worker_kept_is_recovered_once():
     progress.reset()
     for index in range(3):
         progress.begin(index, 0.0)
-        assert progress.keep(index + 1, pack(RESULT, [index]))
+        assert progress.keep(index, index + 1, pack(RESULT, [index]))
     progress.begin(3, 0.0)
     run.answer(pack(RESULT, [0, 1]), 2)  # these were sent too
-    assert run.recover(progress) == 3
+    run.recover(progress)
+    assert run.position(progress) == 3
     run.rest(3).answer(pack(RESULT, [3, 4]))
     assert run.task.result() == [0, 1, 2, 3, 4]
+
+
+def test_what_was_kept_after_a_message_that_has_yet_to_come_has_time():
+    run, progress = run_of(*[(abs, (i,), {}) for i in range(3)]), Progress()
+    progress.keep(0, 1, pack(RESULT, [0]))
+    progress.keep(2, 3, pack(RESULT, [2]))
+    run.recover(progress)
+    assert run.n_known == 1
+    run.answer(pack(RESULT, [1]), 2)
+    run.recover(progress)
+    assert run.task.result() == [0, 1, 2]
 
 
 def test_a_worker_that_died_between_two_calls_was_in_none():
     run, progress = run_of((abs, (1,), {}), (abs, (2,), {})), Progress()
     progress.reset()
-    assert run.recover(progress) is None
+    run.recover(progress)
+    assert run.position(progress) is None
     progress.begin(0, 0.0)
-    progress.keep(1, pack(RESULT, [1]))
-    assert run.recover(progress) is None
+    progress.keep(0, 1, pack(RESULT, [1]))
+    run.recover(progress)
+    assert run.position(progress) is None
     assert run.n_known == 1
 
 
 def test_what_has_no_room_is_not_kept():
     progress = Progress()
-    assert not progress.keep(1, bytes(ROOM))
-    assert progress.keep(1, bytes(ROOM - 100))
-    assert not progress.keep(2, bytes(100))
+    assert not progress.keep(0, 1, bytes(ROOM))
+    assert progress.keep(0, 1, bytes(ROOM - 100))
+    assert not progress.keep(1, 2, bytes(100))
     assert len(progress.kept()) == 1
+
+
+@given(st.binary(max_size=200), st.integers(), st.integers(-(2**63), 2**63 - 1))
+def test_whatever_a_dying_worker_wrote_over_its_memory_harms_nobody(content, index, used):
+    run, progress = run_of((abs, (1,), {}), (abs, (2,), {})), Progress()
+    ctypes.memmove(ctypes.addressof(progress) + Progress._room.offset, content, len(content))
+    progress.index, progress.used = index, used
+    run.recover(progress)
+    assert run.position(progress) in (None, 0, 1)
