@@ -9,7 +9,11 @@ from time import perf_counter
 
 import numpy as np
 
-PARTS = {"naive_bayes": "benchmarks.naive_bayes", "parallel": "benchmarks.compare_parallel"}
+PARTS = {
+    "naive_bayes": "benchmarks.naive_bayes",
+    "neural_network": "benchmarks.neural_network",
+    "parallel": "benchmarks.compare_parallel",
+}
 
 
 def main():

@@ -1,42 +1,56 @@
-"""The reference recipe against a plain PyTorch loop of the same network and batches."""
+"""The network beside a plain PyTorch loop, plain skorch and scikit-learn's MLPClassifier.
+
+Run ``python -m benchmarks.compare neural_network``; it takes about three minutes.
+"""
+
+import warnings
 
 import numpy as np
+import skorch
 import torch
+from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier
 from torch.nn import functional
 
 from skextra import TumorCNNClassifier
 from skextra.datasets import make_brain_mri
 
-N_SAMPLES = 256
+N_SAMPLES = 192
+
+
+def reference_network(size, n_classes=4):
+    """Return the reference network on gray images, written as in a tutorial."""
+    layers = []
+    for n_in, n_out in [(1, 32), (32, 64), (64, 128)]:
+        convolution = torch.nn.Conv2d(n_in, n_out, 3, padding=1)
+        layers += [convolution, torch.nn.ReLU(), torch.nn.MaxPool2d(2)]
+    return torch.nn.Sequential(
+        *layers,
+        torch.nn.Flatten(),
+        torch.nn.Linear(128 * (size // 8) ** 2, 256),
+        torch.nn.ReLU(),
+        torch.nn.Dropout(0.5),
+        torch.nn.Linear(256, n_classes),
+    )
+
+
+def as_input(X):
+    """Return uint8 images as float tensors from -1 to 1."""
+    return torch.from_numpy(X).unsqueeze(1).float() / 255 * 2 - 1
 
 
 class PlainTorch:
     """The loop that a tutorial would write: TensorDataset, DataLoader, float images."""
 
-    def __init__(self, channels, size, n_classes):
+    def __init__(self, size):
         torch.manual_seed(0)
-        self.module = torch.nn.Sequential(
-            torch.nn.Conv2d(channels, 32, 3, padding=1),
-            torch.nn.ReLU(),
-            torch.nn.MaxPool2d(2),
-            torch.nn.Conv2d(32, 64, 3, padding=1),
-            torch.nn.ReLU(),
-            torch.nn.MaxPool2d(2),
-            torch.nn.Conv2d(64, 128, 3, padding=1),
-            torch.nn.ReLU(),
-            torch.nn.MaxPool2d(2),
-            torch.nn.Flatten(),
-            torch.nn.Linear(128 * (size // 8) ** 2, 256),
-            torch.nn.ReLU(),
-            torch.nn.Dropout(0.5),
-            torch.nn.Linear(256, n_classes),
-        )
+        self.module = reference_network(size)
 
     def fit(self, X, y):
         """Train one epoch."""
-        images = torch.from_numpy(X).unsqueeze(1).float() / 255 * 2 - 1
         codes = torch.from_numpy(np.unique(y, return_inverse=True)[1])
-        data = torch.utils.data.TensorDataset(images, codes)
+        data = torch.utils.data.TensorDataset(as_input(X), codes)
         optimizer = torch.optim.AdamW(self.module.parameters(), lr=1e-4)
         self.module.train()
         for batch, target in torch.utils.data.DataLoader(data, batch_size=32, shuffle=True):
@@ -48,15 +62,54 @@ class PlainTorch:
     def predict(self, X):
         """Return the codes of the most probable classes."""
         self.module.eval()
-        images = torch.from_numpy(X).unsqueeze(1).float() / 255 * 2 - 1
         with torch.no_grad():
-            return torch.cat([self.module(part).argmax(1) for part in images.split(256)]).numpy()
+            outputs = [self.module(part).argmax(1) for part in as_input(X).split(128)]
+        return torch.cat(outputs).numpy()
+
+
+class PlainSkorch:
+    """skorch as its documentation shows it, with float images."""
+
+    def __init__(self, size):
+        torch.manual_seed(0)
+        self.net = skorch.NeuralNetClassifier(
+            reference_network(size),
+            criterion=torch.nn.CrossEntropyLoss,
+            optimizer=torch.optim.AdamW,
+            lr=1e-4,
+            max_epochs=1,
+            batch_size=32,
+            iterator_train__shuffle=True,
+            train_split=None,
+            verbose=0,
+        )
+
+    def fit(self, X, y):
+        """Train one epoch."""
+        self.net.fit(as_input(X), np.unique(y, return_inverse=True)[1])
+        return self
+
+    def predict(self, X):
+        """Return the codes of the most probable classes."""
+        return self.net.predict(as_input(X))
+
+
+def make_classifier(implementation, size):
+    """Return one of the three implementations of the reference recipe, for one epoch."""
+    if implementation == "plain PyTorch":
+        return PlainTorch(size)
+    if implementation == "plain skorch":
+        return PlainSkorch(size)
+    return TumorCNNClassifier(max_epochs=1, random_state=0)
+
+
+IMPLEMENTATIONS = ["TumorCNNClassifier", "plain PyTorch", "plain skorch"]
 
 
 class Reference:
     """One epoch and a prediction of the reference network on gray slices."""
 
-    params = (["TumorCNNClassifier", "plain PyTorch"], [64, 128])
+    params = (IMPLEMENTATIONS, [64, 128])
     param_names = ("implementation", "image_size")
     number = 1
     repeat = (3, 5, 60.0)
@@ -65,11 +118,7 @@ class Reference:
     def setup(self, implementation, image_size):
         """Make the slices and a classifier that has seen them once."""
         self.X, self.y = make_brain_mri(N_SAMPLES, image_size=image_size, random_state=0)
-        if implementation == "plain PyTorch":
-            self.classifier = PlainTorch(1, image_size, 4)
-        else:
-            self.classifier = TumorCNNClassifier(max_epochs=1, random_state=0)
-        self.classifier.fit(self.X, self.y)
+        self.classifier = make_classifier(implementation, image_size).fit(self.X, self.y)
 
     def time_epoch(self, implementation, image_size):
         """Seconds to fit one epoch."""
@@ -78,3 +127,62 @@ class Reference:
     def time_predict(self, implementation, image_size):
         """Seconds to predict the training slices."""
         self.classifier.predict(self.X)
+
+
+class Tiny:
+    """Ten epochs on the digits, where what surrounds the network costs more than it."""
+
+    params = ["TumorCNNClassifier", "TumorCNNClassifier, resnet", "MLPClassifier"]
+    param_names = ("implementation",)
+    number = 1
+    repeat = (3, 5, 30.0)
+    warmup_time = 0
+
+    def setup(self, implementation):
+        """Load the digits."""
+        self.X, self.y = load_digits(return_X_y=True)
+        if implementation == "MLPClassifier":
+            self.classifier = MLPClassifier((256,), max_iter=10, batch_size=32, random_state=0)
+        else:
+            architecture = "resnet" if "resnet" in implementation else "mlp"
+            self.classifier = TumorCNNClassifier(
+                architecture=architecture, max_epochs=10, random_state=0
+            )
+
+    def time_fit(self, implementation):
+        """Seconds to fit ten epochs."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # ten epochs are not enough for it
+            self.classifier.fit(self.X, self.y)
+
+
+def compare(repeat=3):
+    """Print what an epoch and the prediction of 1,000 slices of 128 pixels cost."""
+    from benchmarks.compare import medians
+
+    print(f"medians of {repeat}, {torch.get_num_threads()} threads; ratio to each peer")
+    X, y = make_brain_mri(1000, image_size=128, random_state=0)
+    classifiers = [make_classifier(name, 128) for name in IMPLEMENTATIONS]
+    few, labels = X[:N_SAMPLES], y[:N_SAMPLES]
+    _print_row(
+        f"an epoch of {N_SAMPLES} slices, seconds",
+        medians([lambda c=c: c.fit(few, labels) for c in classifiers], repeat),
+    )
+    _print_row(
+        "predict 1,000 slices, seconds",
+        medians([lambda c=c: c.predict(X) for c in classifiers], repeat),
+    )
+    grid = Tiny()
+    seconds = []
+    for name in Tiny.params:
+        grid.setup(name)
+        seconds += list(medians([lambda name=name: grid.time_fit(name)], repeat))
+    print("ten epochs on the digits, seconds")
+    for name, value in zip(Tiny.params, seconds, strict=True):
+        print(f"    {name:30}{value:9.3f}")
+
+
+def _print_row(title, seconds):
+    print(title)
+    for name, value in zip(IMPLEMENTATIONS, seconds, strict=True):
+        print(f"    {name:30}{value:9.3f}    x {seconds[0] / value:.2f}", flush=True)

@@ -12,7 +12,7 @@ from joblib import register_parallel_backend
 from skextra.parallel import SkextraBackend
 
 if TYPE_CHECKING:
-    from skextra import datasets, naive_bayes, neural_network
+    from skextra import datasets, inspection, naive_bayes, neural_network
     from skextra.naive_bayes import ScratchGaussianNB
     from skextra.neural_network import TumorCNNClassifier
 
@@ -23,12 +23,13 @@ __all__ = [
     "TumorCNNClassifier",
     "__version__",
     "datasets",
+    "inspection",
     "naive_bayes",
     "neural_network",
     "parallel",
 ]
 
-_SUBMODULES = ("datasets", "naive_bayes", "neural_network", "parallel")
+_SUBMODULES = ("datasets", "inspection", "naive_bayes", "neural_network", "parallel")
 _HOMES = {
     "ScratchGaussianNB": "skextra.naive_bayes",
     "TumorCNNClassifier": "skextra.neural_network",

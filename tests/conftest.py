@@ -1,5 +1,11 @@
 """What all tests share."""
 
+import os
+
+# Threads that wait by spinning make tests many times slower on a machine with other work.
+# OpenMP looks at it once, when torch or scikit-learn loads it.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 import matplotlib as mpl
 
 mpl.use("Agg")

@@ -3,9 +3,37 @@
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy import sparse
 
 # Hundredths: sums of them round, and squares of their differences do not vanish.
 VALUES = st.integers(-1000, 1000).map(lambda number: number / 100)
+
+
+# What whole numbers between these bounds are stored in without a change.
+DTYPES = {
+    np.float64: (-1000, 1000), np.float32: (-1000, 1000), np.int64: (-1000, 1000),
+    np.int32: (-1000, 1000), np.int16: (-1000, 1000), np.int8: (-128, 127),
+    np.uint8: (0, 255), np.uint16: (0, 60_000), np.uint64: (0, 1000), np.bool_: (0, 1),
+}  # fmt: skip
+LABELS = [
+    np.array([-100, -3, 0, 127], dtype=np.int8), np.array([0, 1, 200, 255], dtype=np.uint8),
+    np.array([-30_000, 0, 1, 30_000], dtype=np.int16), np.array([4, 5, 6, 7]),
+    np.array([-(2**62), 0, 1, 2**62]), np.array([0, 1, 2**63, 2**63 + 5], dtype=np.uint64),
+    np.array([-1.0, 0.0, 1.0, 2.0]), np.array(["a", "b", "cc", "d"]),
+    np.array(["a", "b", "cc", "d"], dtype=object),
+]  # fmt: skip
+
+
+@st.composite
+def typed_problems(draw, *, max_samples=40):
+    """Rows X of any dtype, dense, CSR or CSC, labels y of any type, and the rows in float64."""
+    dtype = draw(st.sampled_from(list(DTYPES)))
+    labels = draw(st.sampled_from(LABELS))
+    n_samples, n_features = draw(st.integers(8, max_samples)), draw(st.integers(1, 5))
+    elements = st.integers(*DTYPES[dtype]) | st.just(0)
+    X = draw(hnp.arrays(np.int64, (n_samples, n_features), elements=elements)).astype(dtype)
+    layout = draw(st.sampled_from([np.asarray, sparse.csr_array, sparse.csc_array]))
+    return layout(X), labels[np.resize(np.arange(4), n_samples)], X.astype(np.float64)
 
 
 @st.composite

@@ -5,7 +5,7 @@ import os
 import numpy as np
 
 
-def decode_image(file, shape, mode):
+def decode_image(file, shape, mode, *, keep_aspect=False):
     """Decode one file to a uint8 array.
 
     Parameters
@@ -16,6 +16,8 @@ def decode_image(file, shape, mode):
         Height and width to resize to, None to keep the image's own.
     mode : {"L", "RGB"}
         Gray or colour.
+    keep_aspect : bool, default=False
+        Whether to keep the ratio of the sides, with black bars, or to stretch.
 
     Returns
     -------
@@ -31,6 +33,8 @@ def decode_image(file, shape, mode):
 
     if not os.path.isfile(file):  # opening a pipe would wait for ever
         raise OSError("not a regular file, or a link that leads nowhere")
+    if os.path.getsize(file) == 0:
+        raise OSError("empty file")
     with Image.open(file) as image:
         # JPEG alone heeds this: gray without a way through RGB, and large pictures at 1/2, 1/4
         # or 1/8, still twice the asked size so that the resize below has enough to work with.
@@ -38,8 +42,24 @@ def decode_image(file, shape, mode):
         ImageOps.exif_transpose(image, in_place=True)
         image = _convert(image, mode)
         if shape is not None and image.size != shape[::-1]:
-            image = image.resize(shape[::-1], Image.Resampling.BICUBIC)
+            image = _resize(image, shape[::-1], keep_aspect)
         return np.asarray(image)
+
+
+def _resize(image, size, keep_aspect):
+    """Resize to (width, height), antialiased: stretched, or in the middle of black bars."""
+    from PIL import Image
+
+    if not keep_aspect:
+        return image.resize(size, Image.Resampling.BICUBIC)
+    scale = min(side / own for side, own in zip(size, image.size, strict=True))
+    inner = tuple(
+        min(side, max(1, round(own * scale))) for side, own in zip(size, image.size, strict=True)
+    )
+    canvas = Image.new(image.mode, size, "black")
+    corner = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
+    canvas.paste(image.resize(inner, Image.Resampling.BICUBIC), corner)
+    return canvas
 
 
 def _convert(image, mode):

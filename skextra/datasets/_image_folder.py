@@ -1,32 +1,32 @@
-"""Load a folder of images, one folder a class, into one array."""
+"""Load folders of images, one folder a class, into one array."""
 
 import os
 import warnings
+from contextlib import nullcontext
 from numbers import Integral
-from pathlib import Path
 
 import numpy as np
-from joblib import Parallel, delayed
 from sklearn.utils import Bunch
 
 from skextra._sklearn import Interval, StrOptions, validate_params
-from skextra.datasets._decoding import decode_image, failure_reason
+from skextra.datasets._array_file import ArrayFile
+from skextra.datasets._filling import decode_all, require_rich
+from skextra.datasets._listing import check_same_classes, list_classes
 
-# Files that Windows hides by an attribute, where other systems hide by a leading dot.
-_HIDDEN_NAMES = {"Thumbs.db", "desktop.ini"}
-_FILES_PER_TASK = 32
-_FILES_PER_MESSAGE = 10
-_CHANNELS = {"L": (), "RGB": (3,)}
+_FILES_PER_MESSAGE = 100
 
 
 @validate_params(
     {
-        "container_path": [str, os.PathLike],
+        "container_path": [str, os.PathLike, list, tuple],
         "image_size": [Interval(Integral, 1, None, closed="left"), tuple, None],
+        "keep_aspect": ["boolean"],
         "mode": [StrOptions({"L", "RGB"})],
         "on_error": [StrOptions({"raise", "warn", "skip"})],
         "return_X_y": ["boolean"],
         "n_jobs": [Integral, None],
+        "mmap": [str, os.PathLike, None],
+        "verbose": ["verbose"],
     },
     prefer_skip_nested_validation=True,
 )
@@ -34,10 +34,13 @@ def load_image_folder(
     container_path,
     *,
     image_size=None,
+    keep_aspect=False,
     mode="L",
     on_error="raise",
     return_X_y=False,
     n_jobs=None,
+    mmap=None,
+    verbose=0,
 ):
     """Load images with folder names as classes.
 
@@ -52,17 +55,24 @@ def load_image_folder(
 
     Each folder directly below `container_path` is a class, with all files in it and in the folders
     inside it, whatever their format: any that Pillow reads will do. Files beside the class folders
-    and hidden files and folders are passed over. Classes and files come in sorted order.
+    and hidden files and folders are passed over. Symbolic links are followed, but no folder is
+    entered twice for one class. Classes and files come in sorted order.
 
     Parameters
     ----------
-    container_path : str or path-like
-        The folder that holds one folder a class.
+    container_path : str, path-like or list of them
+        The folder that holds one folder a class. A list or tuple, such as a training and a test
+        folder with the same classes, is loaded with one size and the same codes, and gives a list
+        of as many results.
 
     image_size : int or tuple of (int, int), default=None
         Height and width in pixels that every image is resized to, by antialiased bicubic
-        interpolation and without keeping the aspect; an int means a square. With None, images
-        keep their size and all must have the same.
+        interpolation; an int means a square. With None, images keep their size and all must have
+        the same.
+
+    keep_aspect : bool, default=False
+        Whether resizing keeps the ratio of an image's sides, with black bars where it does not
+        fill `image_size`. With False, images are stretched.
 
     mode : {"L", "RGB"}, default="L"
         Gray or colour pixels that every image is converted to.
@@ -78,6 +88,15 @@ def load_image_folder(
         Number of threads that decode images, -1 for one a core. None means 1, or what a
         ``joblib.parallel_config(backend="threading")`` context says: a backend of processes could
         not fill the one array. Pillow lets other threads run while it decodes and resizes.
+
+    mmap : str or path-like, default=None
+        A ``.npy`` file to hold the images, for folders larger than memory. It appears when all
+        images are in it, in place of one of that name; nothing is left where loading fails. The
+        arrays returned are mapped from it copy-on-write: what one writes to them stays out of the
+        file. ``numpy.load(mmap, mmap_mode="c")`` maps it again. With None, images are in memory.
+
+    verbose : int, default=0
+        Above 0, show a progress bar, which needs the extra ``plot``.
 
     Returns
     -------
@@ -96,6 +115,8 @@ def load_image_folder(
             The names of the class folders.
         filenames : ndarray of shape (n_samples,) and dtype str
             The path of each image.
+        skipped : dict of str to str
+            The path of each file that was left out, and why it cannot be read.
         DESCR : str
             Where the images come from, their size and how many there are of each class.
 
@@ -108,7 +129,12 @@ def load_image_folder(
         Where `container_path` does not exist or is a file.
     ValueError
         Where there are fewer than two class folders, a class has no image, files cannot be read
-        (with ``on_error="raise"``), or sizes differ (with ``image_size=None``).
+        (with ``on_error="raise"``), or sizes differ (with ``image_size=None``); where folders
+        given together hold other classes, or `container_path` holds a training and a test part.
+    OSError
+        Where `mmap` cannot be written, for want of space or otherwise.
+    ImportError
+        Where `verbose` asks for a progress bar and rich is not installed.
 
     Warns
     -----
@@ -120,6 +146,7 @@ def load_image_folder(
     sklearn.datasets.load_files : The same for texts.
     make_brain_mri : Synthetic slices, where no files are at hand.
     near_duplicate_groups : Groups of images too alike to stand on both sides of a split.
+    leakage_report : How many images of a test folder have a twin in a training folder.
 
     Notes
     -----
@@ -151,32 +178,71 @@ def load_image_folder(
     array(['dark', 'light'], dtype='<U5')
     """
     shape = _image_shape(image_size)
-    container = os.fspath(container_path)
-    target_names, files_of_class = _list_classes(container)
-    filenames = [file for files in files_of_class for file in files]
-    target = np.repeat(np.arange(len(target_names)), [len(files) for files in files_of_class])
+    containers = _containers(container_path)
+    parts = [list_classes(container) for container in containers]
+    check_same_classes(containers, parts)
+    if verbose > 0:
+        require_rich()
+    filenames = [file for part in parts for files in part.values() for file in files]
+    counts = np.array([[len(files) for files in part.values()] for part in parts])
+    target = np.concatenate([np.repeat(np.arange(len(row)), row) for row in counts])
+    folder = np.repeat(np.arange(len(parts)), counts.sum(axis=1))
 
-    images, errors = _decode_all(filenames, shape, mode, n_jobs)
-    if errors:
-        _report(errors, on_error)
-        read = np.array([file not in errors for file in filenames])
-        # Rows move up in place: a second array would double the memory.
-        for new, old in enumerate(np.flatnonzero(read)):
-            images[new] = images[old]
-        images, target = images[: read.sum()], target[read]
-        filenames = [file for file in filenames if file not in errors]
-        _check_no_class_lost(target_names, target)
+    with nullcontext() if mmap is None else ArrayFile(os.fspath(mmap)) as file:
+        images, errors = decode_all(
+            filenames,
+            shape,
+            mode=mode,
+            keep_aspect=keep_aspect,
+            n_jobs=n_jobs,
+            verbose=verbose,
+            new_array=_new_array if file is None else file.create,
+        )
+        if errors:
+            _report(errors, on_error)
+            read = np.array([file not in errors for file in filenames])
+            for index, container in enumerate(containers):
+                _check_no_class_lost(container, list(parts[0]), target[read & (folder == index)])
+            # Rows move up in place: a second array would double the memory.
+            for new, old in enumerate(np.flatnonzero(read)):
+                images[new] = images[old]
+            images, target, folder = images[: read.sum()], target[read], folder[read]
+        if file is not None:
+            images = file.finish(images.shape)
 
-    if return_X_y:
-        return images, target
+    results = []
+    for index, (container, part) in enumerate(zip(containers, parts, strict=True)):
+        start, stop = np.searchsorted(folder, [index, index + 1])
+        result = images[start:stop], target[start:stop]
+        results.append(result if return_X_y else _bunch(container, part, *result, errors))
+    return results if isinstance(container_path, (list, tuple)) else results[0]
+
+
+def _bunch(container, files_of_class, images, target, errors):
+    files = [file for files in files_of_class.values() for file in files]
+    target_names = np.array(list(files_of_class))
     return Bunch(
         data=images.reshape(len(images), -1),
         images=images,
         target=target,
-        target_names=np.array(target_names),
-        filenames=np.array(filenames),
+        target_names=target_names,
+        filenames=np.array([file for file in files if file not in errors]),
+        skipped={file: errors[file] for file in files if file in errors},
         DESCR=_describe(container, images, target_names, target),
     )
+
+
+def _containers(container_path):
+    """Paths of the folders, as a list of str."""
+    if not isinstance(container_path, (list, tuple)):
+        return [os.fspath(container_path)]
+    if not container_path or not all(isinstance(p, (str, os.PathLike)) for p in container_path):
+        raise ValueError(f"container_path={container_path!r} is not a list of paths of folders.")
+    return [os.fspath(path) for path in container_path]
+
+
+def _new_array(shape):
+    return np.empty(shape, dtype=np.uint8)
 
 
 def _image_shape(image_size):
@@ -190,114 +256,6 @@ def _image_shape(image_size):
             f"image_size={image_size!r} is not a pair of a height and a width of at least 1 pixel."
         )
     return image_size
-
-
-def _list_classes(container):
-    """Names of the class folders and the files of each, both sorted."""
-    if not os.path.exists(container):
-        raise FileNotFoundError(f"container_path={container!r} does not exist.")
-    if not os.path.isdir(container):
-        raise NotADirectoryError(
-            f"container_path={container!r} is a file. Give the folder that holds a folder a class."
-        )
-    entries = [name for name in sorted(os.listdir(container)) if not _is_hidden(name)]
-    names = [name for name in entries if os.path.isdir(os.path.join(container, name))]
-    if len(names) < 2:
-        found = f"the one folder {names[0]!r}" if names else "no folder"
-        loose = f" and {len(entries) - len(names)} files" if len(entries) > len(names) else ""
-        raise ValueError(
-            f"Found {found}{loose} in {container!r}. Images must lie in one folder a class, "
-            "and there must be at least two classes."
-        )
-    top = Path(container).resolve()
-    files_of_class = [
-        list(_files_below(os.path.join(container, name), above={top, *top.parents}))
-        for name in names
-    ]
-    for name, files in zip(names, files_of_class, strict=True):
-        if not files:
-            raise ValueError(
-                f"The class folder {name!r} in {container!r} has no file. Put images into it or "
-                "remove it."
-            )
-    return names, files_of_class
-
-
-def _is_hidden(name):
-    return name.startswith(".") or name in _HIDDEN_NAMES
-
-
-def _files_below(folder, above):
-    """Paths of all files at any depth, sorted; links are followed unless they lead back up."""
-    here = Path(folder).resolve()
-    if here in above:
-        return
-    for name in sorted(os.listdir(folder)):
-        path = os.path.join(folder, name)
-        if _is_hidden(name):
-            continue
-        if os.path.isdir(path):
-            yield from _files_below(path, above | {here})
-        else:
-            yield path
-
-
-def _decode_all(filenames, shape, mode, n_jobs):
-    """Decode files into one array; returns it and {file: reason} of those that failed."""
-    from PIL import Image
-
-    errors = {}
-    # Threads share this filter, so the main one sets it for all. A picture a little over Pillow's
-    # limit only warns, one far over it raises: here both count as unreadable.
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        first = None
-        if shape is None:
-            first, shape = _first_size(filenames, mode, errors)
-        images = np.empty((len(filenames), *shape, *_CHANNELS[mode]), dtype=np.uint8)
-        todo = [i for i, file in enumerate(filenames) if file not in errors]
-        results = Parallel(n_jobs=n_jobs, require="sharedmem")(
-            delayed(_decode_into)(images, filenames, todo[i : i + _FILES_PER_TASK], mode, first)
-            for i in range(0, len(todo), _FILES_PER_TASK)
-        )
-    for result in results:
-        errors.update(result)
-    # In the order of the files, not in that in which they failed.
-    return images, {file: errors[file] for file in filenames if file in errors}
-
-
-def _first_size(filenames, mode, errors):
-    """Find the first readable file and its (height, width); note those before it in errors."""
-    for file in filenames:
-        try:
-            return file, decode_image(file, None, mode).shape[:2]
-        except Exception as error:
-            errors[file] = failure_reason(error)
-    # Nothing was readable: any size will do for the empty array.
-    return None, (0, 0)
-
-
-def _decode_into(images, filenames, indices, mode, first):
-    """Fill some rows of images; returns {file: reason} of those that failed.
-
-    ``first`` is the file whose size all must have, None where all are resized.
-    """
-    errors = {}
-    height, width = images.shape[1:3]
-    for i in indices:
-        try:
-            pixels = decode_image(filenames[i], None if first else (height, width), mode)
-        except Exception as error:  # a damaged file can make a decoder raise almost anything
-            errors[filenames[i]] = failure_reason(error)
-            continue
-        if pixels.shape != images.shape[1:]:
-            raise ValueError(
-                f"Images differ in size: {first!r} has {height}x{width} pixels (height x width), "
-                f"{filenames[i]!r} has {pixels.shape[0]}x{pixels.shape[1]}. Give image_size, for "
-                f"example image_size={height}, to resize all of them."
-            )
-        images[i] = pixels
-    return errors
 
 
 def _report(errors, on_error):
@@ -315,11 +273,13 @@ def _report(errors, on_error):
     raise ValueError("\n".join([f"{what}:", *lines, remedy]))
 
 
-def _check_no_class_lost(target_names, target):
+def _check_no_class_lost(container, target_names, target):
     counts = np.bincount(target, minlength=len(target_names))
     lost = [name for name, count in zip(target_names, counts, strict=True) if count == 0]
     if lost:
-        raise ValueError(f"No file could be read as an image in the class folders {lost}.")
+        raise ValueError(
+            f"No file could be read as an image in the class folders {lost} of {container!r}."
+        )
 
 
 def _describe(container, images, target_names, target):
@@ -327,5 +287,7 @@ def _describe(container, images, target_names, target):
     size = "x".join(map(str, images.shape[1:3]))
     kind = "gray" if images.ndim == 3 else "colour"
     lines = [f"{len(images)} {kind} images of {size} pixels (height x width) from {container!r}."]
-    lines += [f"  {name}: {count}" for name, count in zip(target_names, counts, strict=True)]
+    for name, count in zip(target_names.tolist(), counts, strict=True):
+        # A name of bytes that are no UTF-8 could not be printed as it is.
+        lines.append(f"  {name if name.isprintable() else repr(name)}: {count}")
     return "\n".join(lines)

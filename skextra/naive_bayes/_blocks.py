@@ -1,4 +1,4 @@
-"""Rows in blocks that fit the cache, shared out among threads."""
+"""Rows in blocks that fit the cache, shared out among threads or joblib's workers."""
 
 import contextlib
 import itertools
@@ -7,17 +7,18 @@ from concurrent.futures import ThreadPoolExecutor
 
 import joblib
 import numpy as np
+from joblib.parallel import get_active_backend
 
 from skextra._sklearn import threadpool_controller
 
-# Doubles in a block. Of 2**15 to 2**18, on 200,000 rows of 20 and 100 features, 2**16 was fastest
-# or within 10 % of it: blocks of 512 KiB stay in the L2 cache with a copy of themselves.
-BLOCK = 2**16
-# Threads hand the interpreter's lock to each other after every operation of a block; on 2 cores,
-# blocks of 2**16 doubles made two threads no faster than one, and these 1.4 times.
-THREADED_BLOCK = 2**17
-# Below this many numbers a second thread costs more than it brings.
-_SHARED_FROM = 2**22
+# Doubles in a block. Of 2**15 to 2**19, on 200,000 rows of 20 and 50 features, 2**17 was fastest
+# or within 10 % of it in one thread. Threads hand the interpreter's lock to each other after
+# every operation of a block, and waking one that waits takes tens of microseconds: on 2 cores
+# blocks of 2**16 made two threads 1.0 to 1.3 times as fast as one, blocks of 2**18 1.4 to 1.7.
+BLOCK = 2**17
+THREADED_BLOCK = 2**18
+# Starting a thread and waiting for it takes 0.1 to 0.2 ms: each is to have this many nanoseconds.
+_WORTH_A_THREAD = 4e5
 
 
 def blocks(start, stop, n_features, size, at_least=1):
@@ -27,45 +28,54 @@ def blocks(start, stop, n_features, size, at_least=1):
     8 MiB is the limit nevertheless.
     """
     width = max(n_features, 1)
-    n_rows = max(1, size // width, min(at_least, 2**20 // width))
-    for first in range(start, stop, n_rows):
-        yield first, min(first + n_rows, stop)
+    step = max(1, size // width, min(at_least, 2**20 // width))
+    for first in range(start, stop, step):
+        yield first, min(first + step, stop)
 
 
-def map_rows(function, n_samples, n_features, n_jobs):
-    """Call ``function(start, stop, size)`` on ranges that cover all rows; return what it returns.
+def map_rows(kernel, split, n_rows, nanoseconds, n_jobs):
+    """Call a kernel on parts that cover all rows; return what it returns, in their order.
+
+    joblib says how many parts there are and, where a backend of processes or of a cluster is
+    active, runs them. Its threads are started here: `joblib.Parallel` looks for results every
+    10 ms, which is longer than many a whole fit.
 
     Parameters
     ----------
-    function : callable
-        Works on rows ``start`` to ``stop`` in blocks of `size` numbers.
-    n_samples, n_features : int
-        The shape of the data: too little of it is not worth a second thread.
+    kernel : callable
+        Called as ``kernel(*split(start, stop, local), size)``; works in blocks of `size` numbers.
+    split : callable
+        Returns the kernel's arguments for rows `start` to `stop`; with `local` false they are
+        sent to another process, and what the kernel writes into them is lost.
+    n_rows : int
+        The number of rows.
+    nanoseconds : float
+        About how long one thread would take: too little is not worth a second one.
     n_jobs : int or None
-        Threads, as joblib has it.
+        As joblib has it.
 
     Returns
     -------
     list
-        In the order of the rows.
+        What the kernel returned.
     """
-    if n_samples * n_features < _SHARED_FROM:
-        n_ranges = 1
-    else:
-        n_ranges = min(joblib.effective_n_jobs(n_jobs), n_samples)
-    with _one_blas_thread(n_samples * n_features):
-        if n_ranges == 1:
-            return [function(0, n_samples, BLOCK)]
-        edges = np.linspace(0, n_samples, n_ranges + 1).astype(int).tolist()
-        # joblib says how many, but does not run them: joblib.Parallel looks for results every
-        # 10 ms, which is longer than many a whole fit.
-        with ThreadPoolExecutor(n_ranges - 1) as threads:
-            rest = [
-                threads.submit(function, *edge, THREADED_BLOCK)
-                for edge in itertools.pairwise(edges[1:])
-            ]
-            first = function(*edges[:2], THREADED_BLOCK)
-            return [first, *(task.result() for task in rest)]
+    n_parts = 1
+    if nanoseconds >= 2 * _WORTH_A_THREAD:
+        n_parts = min(joblib.effective_n_jobs(n_jobs), n_rows, int(nanoseconds / _WORTH_A_THREAD))
+    if n_parts <= 1:
+        with _one_blas_thread(nanoseconds):
+            return [kernel(*split(0, n_rows, True), BLOCK)]
+    edges = np.linspace(0, n_rows, n_parts + 1).astype(int).tolist()
+    parts = list(itertools.pairwise(edges))
+    backend, _ = get_active_backend(prefer="threads")
+    if not getattr(backend, "supports_sharedmem", False):
+        return joblib.Parallel(n_jobs=n_parts)(
+            joblib.delayed(kernel)(*split(*part, False), BLOCK) for part in parts
+        )
+    with _BLAS_LIMIT, ThreadPoolExecutor(n_parts - 1) as threads:
+        rest = [threads.submit(kernel, *split(*part, True), THREADED_BLOCK) for part in parts[1:]]
+        first = kernel(*split(*parts[0], True), THREADED_BLOCK)
+        return [first, *(task.result() for task in rest)]
 
 
 class _BlasLimit:
@@ -103,9 +113,9 @@ class _BlasLimit:
 _BLAS_LIMIT = _BlasLimit()
 
 
-def _one_blas_thread(n_numbers):
+def _one_blas_thread(nanoseconds):
     """Return a context in which small matrices are multiplied without BLAS threads.
 
-    For less than a block BLAS starts none, and changing the setting would cost more.
+    For very little work BLAS starts none, and changing the setting would cost more.
     """
-    return _BLAS_LIMIT if n_numbers >= BLOCK else contextlib.nullcontext()
+    return _BLAS_LIMIT if nanoseconds >= 1e5 else contextlib.nullcontext()

@@ -1,5 +1,7 @@
 """Labels to codes, part by part, so that no copy of y is made."""
 
+import copy
+
 import numpy as np
 
 _PART = 2**17
@@ -35,13 +37,22 @@ def _above(part, low):
     return part if low == 0 and part.dtype == np.int64 else part.astype(np.int64) - low
 
 
+def check_known(y, classes):
+    """Raise if a label is not among the classes; all such labels are named."""
+    unknown = np.setdiff1d(distinct(y), classes)
+    if len(unknown):
+        raise ValueError(
+            f"The target label(s) {unknown} in y do not exist in the initial classes {classes}"
+        )
+
+
 class Codes:
     """The place of each label among the sorted classes; a slice of it is worked out when asked.
 
     Parameters
     ----------
     y : ndarray of shape (n_samples,)
-        Labels.
+        Labels, each of them among the classes.
     classes : ndarray of shape (n_classes,)
         Sorted distinct labels.
     """
@@ -58,33 +69,23 @@ class Codes:
             self._first = first  # consecutive numbers are codes but for their start
             return
         inside = (classes >= self._low) & (classes <= high)
-        self._table = np.full(high - self._low + 1, -1)
+        self._table = np.zeros(high - self._low + 1, dtype=np.int64)
         self._table[_above(classes[inside], self._low)] = np.flatnonzero(inside)
 
     def __len__(self):
         return len(self._y)
 
-    def __getitem__(self, rows):
-        """Return the codes of a slice of the rows, as int64.
+    def part(self, start, stop):
+        """Return the same for a part of the rows, still not worked out."""
+        part = copy.copy(self)
+        part._y = self._y[start:stop]
+        return part
 
-        Raises
-        ------
-        ValueError
-            If a label is not among the classes; all such labels are named.
-        """
+    def __getitem__(self, rows):
+        """Return the codes of a slice of the rows, or of rows by number, as int64."""
         part = self._y[rows]
         if self._first is not None:
             return _above(part, self._first)
-        if self._table is None:
-            codes = np.minimum(np.searchsorted(self._classes, part), len(self._classes) - 1)
-            known = self._classes[codes] == part
-        else:
-            codes = self._table[_above(part, self._low)]
-            known = codes >= 0
-        if not np.all(known):
-            unknown = np.setdiff1d(distinct(self._y), self._classes)
-            raise ValueError(
-                f"The target label(s) {unknown} in y do not exist in the initial classes "
-                f"{self._classes}"
-            )
-        return codes
+        if self._table is not None:
+            return self._table[_above(part, self._low)]
+        return np.searchsorted(self._classes, part)

@@ -14,13 +14,17 @@ from scipy import sparse
 from skextra._sklearn import assert_all_finite
 from skextra.naive_bayes._blocks import BLOCK, blocks, map_rows
 
-# From this many classes the indicator is a sparse matrix. Nanoseconds a number of X, one thread of
-# a Xeon with AVX-512, rows of 20 features: dense indicator 1.9, 2.2, 6.3, 17 and sparse one 2.4,
-# 2.4, 2.4, 2.6 at 2, 8, 30 and 100 classes; sorted rows and np.add.reduceat 3.5, 4.3, 5.0, 5.5.
-_SPARSE_FROM = 12
+# From this many classes the indicator is a sparse matrix; with fewer, each class is a row of
+# weights. Nanoseconds a number of X for the sums of a block in the cache, one thread of an EPYC
+# with AVX2, at 2 classes x 20 features, 3 x 5, 8 x 30, 20 x 20 and 100 x 100: a row a class 0.4,
+# 1.7, 2.0, 4.4 and 24, one dense matrix 0.6, 1.5, 0.8, 1.9 and 6.4, a sparse one 0.7, 1.2, 0.6,
+# 0.7 and 0.6; sorting the rows and np.add.reduceat 1.8, 2.8, 1.6, 1.9 and 2.7.
+_SPARSE_FROM = 3
 # sum((x - shift)^2) - sum(x - shift)^2 / n loses this factor of its digits before a second pass
 # over differences from the class means replaces it: 10 of 53 bits.
 _LOSS = 1e3
+# About what a pass costs in nanoseconds a number, from which map_rows decides on threads.
+_COST = 2.0
 
 
 class Moments(NamedTuple):
@@ -46,7 +50,7 @@ def empty(n_classes, n_features):
 def merge(left, right):
     """Return the moments of the rows of both sides together."""
     weight = left.weight + right.weight
-    share = _divide(right.weight, weight)
+    share = divide(right.weight, weight)
     delta = right.mean - left.mean
     mean = left.mean + delta * share
     m2 = left.m2 + right.m2 + delta * delta * left.weight * share
@@ -61,12 +65,14 @@ def place(moments, index, n_classes):
     return placed
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def pooled_variance(moments):
     """Return the variance of each feature over the rows of all classes."""
     weight = moments.weight.sum(axis=0)
-    center = _divide((moments.weight * moments.mean).sum(axis=0), weight)
-    m2 = (moments.m2 + moments.weight * (moments.mean - center) ** 2).sum(axis=0)
-    return _divide(m2, weight)
+    center = divide(np.einsum("ij,ij->j", moments.weight, moments.mean), weight)
+    apart = moments.mean - center
+    between = np.einsum("ij,ij,ij->j", moments.weight, apart, apart)
+    return divide(moments.m2.sum(axis=0) + between, weight)
 
 
 @np.errstate(over="ignore", invalid="ignore")  # in squares of finite numbers over 1e154
@@ -75,7 +81,7 @@ def accumulate(X, codes, sample_weight, n_classes, n_jobs=None):
 
     Parameters
     ----------
-    X : ndarray or sparse matrix of shape (n_samples, n_features)
+    X : ndarray of shape (n_samples, n_features)
         Real numbers of any dtype; NaN is a missing value.
     codes : ndarray of shape (n_samples,), dtype int64, or Codes
         The class of each row; only slices are taken of it.
@@ -95,67 +101,78 @@ def accumulate(X, codes, sample_weight, n_classes, n_jobs=None):
     ValueError
         If X holds an infinite number.
     """
-    if sparse.issparse(X):
-        return _accumulate_sparse(X, codes, sample_weight, n_classes)
     n_samples, n_features = X.shape
     if n_samples < 8 * n_classes and n_features >= 512:
         return _accumulate_by_class(X, codes[:], sample_weight, n_classes)
-    shift = _shift(X)
+    # Few rows need no shift: where it would have helped they are gone over again.
+    shift = _shift(X) if X.size > BLOCK else None
+
+    part_of = getattr(codes, "part", lambda start, stop: codes[start:stop])
+
+    def rows(start, stop, local):
+        weights = None if sample_weight is None else sample_weight[start:stop]
+        return X[start:stop], part_of(start, stop), weights
 
     def first_pass(*part):
-        return _sums(X, codes, sample_weight, n_classes, shift, *part)
+        return (*rows(*part), n_classes, shift)
 
-    parts = map_rows(first_pass, n_samples, n_features, n_jobs)
+    cost = _COST * X.size
+    parts = map_rows(_sums, first_pass, n_samples, cost, n_jobs)
     class_weight, weight, total, squares = (sum(part) for part in zip(*parts, strict=True))
-    offset = _divide(total, weight)
+    offset = divide(total, weight)
     correction = offset * total
     m2 = squares - correction
-    mean = np.where(weight > 0, offset if shift is None else shift + offset, 0.0)
+    mean = offset if shift is None else np.where(weight > 0, shift + offset, 0.0)
     # The negation also catches what is not a number.
     unsafe = np.flatnonzero((~(correction <= _LOSS * m2)).any(axis=0))
     if len(unsafe):
         centers = mean[:, unsafe]
 
         def second_pass(*part):
-            return _differences(X, codes, sample_weight, centers, unsafe, *part)
+            return (*rows(*part), centers, unsafe)
 
-        parts = map_rows(second_pass, n_samples, len(unsafe), n_jobs)
+        cost = 3 * _COST * n_samples * len(unsafe)
+        parts = map_rows(_differences, second_pass, n_samples, cost, n_jobs)
         rest, m2_unsafe = (sum(part) for part in zip(*parts, strict=True))
-        residue = _divide(rest, weight[:, unsafe])
+        residue = divide(rest, weight[:, unsafe])
         mean[:, unsafe] += residue
-        m2[:, unsafe] = np.maximum(m2_unsafe - residue * rest, 0.0)
+        least = np.where(np.isinf(m2_unsafe), np.inf, 0.0)
+        m2[:, unsafe] = np.fmax(m2_unsafe - residue * rest, least)
     return Moments(class_weight, weight, mean, m2)
 
 
 def _accumulate_by_class(X, codes, sample_weight, n_classes):
     """Return the moments of a few wide rows a class, where sums by block are mostly zeros.
 
-    3,000 rows of 5,000 features in 1,000 classes: 0.12 s, by blocks 0.9 s, both in one thread.
+    So few rows add up without a loss that would ask for a second pass. 3,000 rows of 5,000
+    features in 1,000 classes take 0.1 s, by blocks 0.9 s, both in one thread.
     """
     moments = empty(n_classes, X.shape[1])
     order = np.argsort(codes, kind="stable")
-    edges = np.searchsorted(codes[order], np.arange(n_classes + 1)).tolist()
-    for code, (first, last) in enumerate(itertools.pairwise(edges)):
+    edges = np.searchsorted(codes[order], np.arange(n_classes + 1))
+    buffer = np.empty((np.diff(edges).max(), X.shape[1]))
+    for code, (first, last) in enumerate(itertools.pairwise(edges.tolist())):
         rows = order[first:last]
         weights = np.ones(len(rows)) if sample_weight is None else sample_weight[rows]
         moments.class_weight[code] = weights.sum()
         if moments.class_weight[code] == 0:
             continue
-        values, weight = X[rows].astype(np.float64, copy=False), moments.class_weight[code]
-        missing = None
-        if not np.isfinite(values.sum()):
-            missing = _missing(values)
+        values = buffer[: len(rows)]
+        for place, row in enumerate(rows):
+            values[place] = X[row]
+        weight, missing = moments.class_weight[code], None
+        sums = weights @ values
+        if not np.isfinite(sums.sum()):
+            missing = missing_in(values)
             values[missing] = 0.0
-            weight = weights @ ~missing
+            sums, weight = weights @ values, weights @ ~missing
         moments.weight[code] = weight
-        mean = _divide(weights @ values, moments.weight[code])
-        values -= mean
+        moments.mean[code] = divide(sums, weight)
+        values -= moments.mean[code]
         if missing is not None:
             values[missing] = 0.0
-        residue = _divide(weights @ values, moments.weight[code])
-        moments.mean[code] = mean + residue
         values *= values
-        moments.m2[code] = np.maximum(weights @ values - weight * residue * residue, 0.0)
+        np.dot(weights, values, out=moments.m2[code])
     return moments
 
 
@@ -170,28 +187,42 @@ def _shift(X):
     if missing.any():
         first[missing] = 0.0
     count = len(first) - missing.sum(axis=0)
-    mean = _divide(first.sum(axis=0), count.astype(float))
-    square = _divide(np.einsum("ij,ij->j", first, first), count.astype(float))
+    mean = divide(first.sum(axis=0), count.astype(float))
+    square = divide(np.einsum("ij,ij->j", first, first), count.astype(float))
     if X.dtype == np.float64 and (square <= 30 * (square - mean * mean)).all():
         return None
     return mean
 
 
-def _product(indicator, block):
-    """Return their product; np.dot lets other threads run, np.matmul with a small result not."""
-    return indicator @ block if sparse.issparse(indicator) else np.dot(indicator, block)
+def _indicator(codes, weights, n_classes, last=None):
+    """Return the matrix (n_classes, n_rows) of the weight of each row in its class.
 
-
-def _indicator(codes, weights, n_classes):
-    """Return the matrix (n_classes, n_rows) of the weight of each row in its class."""
+    `last`, the one of another block, is written over if it is as large: to make a sparse matrix
+    anew takes a tenth of the time that a block does.
+    """
     n_rows = len(codes)
-    if n_classes >= _SPARSE_FROM:
-        data = np.ones(n_rows) if weights is None else weights
-        return sparse.csc_array((data, codes, np.arange(n_rows + 1)), shape=(n_classes, n_rows))
-    indicator = np.take(np.eye(n_classes), codes, axis=0)
+    if n_classes < _SPARSE_FROM:
+        indicator = np.ones((n_classes, n_rows))
+        if n_classes == 2:
+            indicator[1] = codes
+            indicator[0] -= indicator[1]
+        return indicator if weights is None else np.multiply(indicator, weights, out=indicator)
+    if last is not None and last.shape == (n_classes, n_rows):
+        last.indices[:] = codes
+    else:
+        each = np.arange(n_rows + 1, dtype=np.int32)
+        stored = (np.ones(n_rows), codes.astype(np.int32), each)
+        last = sparse.csc_array(stored, shape=(n_classes, n_rows))
     if weights is not None:
-        indicator *= weights[:, None]
-    return indicator.T
+        last.data[:] = weights
+    return last
+
+
+def _product(indicator, block):
+    """Return the sums of the rows of a block by class."""
+    if sparse.issparse(indicator):
+        return indicator @ block
+    return np.stack([np.dot(row, block) for row in indicator])
 
 
 def _present(codes, n_classes):
@@ -207,114 +238,73 @@ def _present(codes, n_classes):
 
 # What overflows or is infinite is looked at where it shows in the sums.
 @np.errstate(over="ignore", invalid="ignore")
-def _sums(X, codes, sample_weight, n_classes, shift, start, stop, size):
-    """Return weights and sums of (x - shift) and its square over a range of rows."""
-    n_features = X.shape[1]
+def _sums(X, codes, sample_weight, n_classes, shift, size):
+    """Return the weights of rows and the sums of (x - shift) and its square, by class."""
+    n_rows, n_features = X.shape
     shape = (n_classes, n_features)
     class_weight, complete = np.zeros(n_classes), np.zeros(n_classes)
     weight, total, squares = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    scratch = np.empty((0, n_features))
-    for first, last in blocks(start, stop, n_features, size, at_least=4 * n_classes):
+    buffer = indicator = None
+    for first, last in blocks(0, n_rows, n_features, size, at_least=4 * n_classes):
         block = X[first:last]
         weights = None if sample_weight is None else sample_weight[first:last]
         present, codes_here, n_here = _present(codes[first:last], n_classes)
-        indicator = _indicator(codes_here, weights, n_here)
+        indicator = _indicator(codes_here, weights, n_here, indicator)
         in_block = np.bincount(codes_here, weights=weights, minlength=n_here)
         class_weight[present] += in_block
-        if len(scratch) < len(block):
-            scratch = np.empty(block.shape)
-        buffer = scratch[: len(block)]
-        centered = block if shift is None else np.subtract(block, shift, out=buffer)
-        sums = _product(indicator, centered)
+        by_vectors = n_here < _SPARSE_FROM
+        if buffer is None:  # a sparse product would copy each block of columns into rows
+            buffer = np.empty_like(block, np.float64, order="K" if by_vectors else "C")
+        scratch = buffer[: len(block)]
+        if shift is not None:
+            block = np.subtract(block, shift, out=scratch)
+        elif block.dtype != np.float64 or not (by_vectors or block.flags.c_contiguous):
+            np.copyto(scratch, block)
+            block = scratch
+        sums = _product(indicator, block)
         if np.isfinite(sums.sum()):
             complete[present] += in_block
         else:
-            missing = _missing(block)
-            centered = np.where(missing, 0.0, centered)
-            sums = _product(indicator, centered)
+            missing = missing_in(X[first:last])
+            block = np.where(missing, 0.0, block)
+            sums = _product(indicator, block)
             weight[present] += _product(indicator, (~missing).astype(np.float64))
         total[present] += sums
-        squares[present] += _product(indicator, np.multiply(centered, centered, out=buffer))
+        squares[present] += _product(indicator, np.multiply(block, block, out=scratch))
     return class_weight, weight + complete[:, None], total, squares
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def _differences(X, codes, sample_weight, centers, columns, start, stop, size):
-    """Return sums of (x - center of its class) and its square over a range of rows."""
+def _differences(X, codes, sample_weight, centers, columns, size):
+    """Return the sums of (x - center of its class) and its square, by class."""
     total, squares = np.zeros_like(centers), np.zeros_like(centers)
-    n_classes = len(centers)
-    for first, last in blocks(start, stop, len(columns), size, at_least=4 * n_classes):
-        rows = slice(first, last)
-        weights = None if sample_weight is None else sample_weight[rows]
-        codes_here = codes[rows]
-        difference = X[rows][:, columns] - centers[codes_here]
+    n_classes, indicator = len(centers), None
+    for first, last in blocks(0, len(X), len(columns), size, at_least=4 * n_classes):
+        weights = None if sample_weight is None else sample_weight[first:last]
+        codes_here = codes[first:last]
+        difference = X[first:last][:, columns] - centers[codes_here]
         difference[np.isnan(difference)] = 0.0
         present, codes_here, n_here = _present(codes_here, n_classes)
-        indicator = _indicator(codes_here, weights, n_here)
+        indicator = _indicator(codes_here, weights, n_here, indicator)
         total[present] += _product(indicator, difference)
-        squares[present] += _product(indicator, difference * difference)
+        difference *= difference
+        sums = _product(indicator, difference)
+        if not np.isfinite(sums.sum()):  # 0 times infinity in the row of another class
+            sums = sparse.csr_array(indicator) @ difference
+        squares[present] += sums
     return total, squares
 
 
-def _missing(X):
+def missing_in(X):
     """Return where X is NaN; raise if it is infinite anywhere."""
     assert_all_finite(X, allow_nan=True, estimator_name="ScratchGaussianNB", input_name="X")
     return np.isnan(X)
 
 
-def _accumulate_sparse(X, codes, sample_weight, n_classes):
-    """Return the moments of a CSR or CSC matrix from what it stores, in two passes over it."""
-    codes = codes[:]
-    n_features = X.shape[1]
-    if not X.has_canonical_format:
-        X = X.copy()
-        X.sum_duplicates()
-    _missing(X.data)
-    shape = (n_classes, n_features)
-    weights = np.ones(len(codes)) if sample_weight is None else sample_weight
-    class_weight = np.bincount(codes, weights=weights, minlength=n_classes)
-    missing, stored, total, m2 = (np.zeros(n_classes * n_features) for _ in range(4))
-    zeros = np.repeat(np.bincount(codes, minlength=n_classes), n_features)
-    for cell, weight, value in _stored_values(X, codes, weights):
-        there = ~np.isnan(value)
-        zeros -= np.bincount(cell, minlength=len(zeros))
-        missing += np.bincount(cell[~there], weight[~there], len(missing))
-        stored += np.bincount(cell[there], weight[there], len(stored))
-        total += np.bincount(cell[there], weight[there] * value[there], len(total))
-    weight_of_cell = np.repeat(class_weight, n_features) - missing
-    mean = _divide(total, weight_of_cell)
-    for cell, weight, value in _stored_values(X, codes, weights):
-        difference = value - mean[cell]
-        difference[np.isnan(difference)] = 0.0
-        m2 += np.bincount(cell, weight * difference * difference, len(m2))
-    # What is not stored is 0, and differs from the mean by the mean. Where all is stored, the
-    # weights of the two sums differ by rounding, which a large mean squared would make matter.
-    m2 += np.where(zeros > 0, np.maximum(weight_of_cell - stored, 0.0), 0.0) * mean * mean
-    return Moments(
-        class_weight, weight_of_cell.reshape(shape), mean.reshape(shape), m2.reshape(shape)
-    )
-
-
-def _stored_values(X, codes, weights):
-    """Yield (class * n_features + feature, weight, value) of what is stored, part by part."""
-    n_features = X.shape[1]
-    # Results have n_classes * n_features numbers: parts of that size make adding them up cheap.
-    size = max(BLOCK, (codes.max(initial=0) + 1) * n_features)
-    n_major = len(X.indptr) - 1
-    first = 0
-    while first < n_major:
-        last = int(np.searchsorted(X.indptr, X.indptr[first] + size, side="right")) - 1
-        last = min(max(last, first + 1), n_major)
-        part = slice(X.indptr[first], X.indptr[last])
-        major = np.repeat(np.arange(first, last), np.diff(X.indptr[first : last + 1]))
-        row, column = (major, X.indices[part]) if X.format == "csr" else (X.indices[part], major)
-        cell = codes[row] * n_features + column
-        yield cell, weights[row], X.data[part].astype(np.float64)
-        first = last
-
-
-def _divide(numerator, denominator):
-    """Divide, 0 where the denominator is 0."""
+def divide(numerator, denominator):
+    """Divide, 0 where the denominator, which is not negative, is 0."""
+    if np.min(denominator, initial=1.0) > 0:
+        return numerator / denominator
     return np.divide(
         numerator, denominator, out=np.zeros(np.shape(numerator)), where=denominator != 0
     )

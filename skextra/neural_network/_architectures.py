@@ -1,50 +1,19 @@
-"""The networks, their recipes, and the table of their names.
+"""The networks and the table of their names.
 
 Each network is an :class:`torch.nn.Module` built from ``(image_shape, n_classes)``, where
 ``image_shape`` is ``(height, width, channels)``; its input is ``(n, channels, height, width)``
 and its output the logits ``(n, n_classes)``.
 """
 
-from dataclasses import dataclass
+import difflib
 from functools import partial
-from math import ceil, prod
+from itertools import pairwise
+from math import ceil, log2, prod
 
 from torch import nn
+from torch.nn import functional
 
-
-@dataclass(frozen=True)
-class Recipe:
-    """What ``"auto"`` means for an architecture."""
-
-    image_size: int = 128
-    max_epochs: int = 25
-    batch_size: int = 32
-    learning_rate: float = 1e-4
-    weight_decay: float = 0.01
-    optimizer: str = "AdamW"
-    lr_scheduler: str | None = None
-    dropout: float = 0.0
-    label_smoothing: float = 0.0
-    augmentation: str | None = None
-
-    def resolve(self, chosen, *, n_samples, size):
-        """Return the settings of a training: `chosen`, with each "auto" filled in.
-
-        Two rules look at the data: images of at most 32 pixels a side learn at ten times the
-        rate of the recipe (their networks are small), and a set so small that the recipe's epochs
-        would be under 200 updates gets more epochs.
-        """
-        settings = {
-            name: getattr(self, name) if isinstance(value, str) and value == "auto" else value
-            for name, value in chosen.items()
-        }
-        if chosen["learning_rate"] == "auto" and max(size) <= 32:
-            settings["learning_rate"] = 10 * self.learning_rate
-        settings["batch_size"] = min(settings["batch_size"], n_samples)
-        if chosen["max_epochs"] == "auto":
-            n_batches = ceil(n_samples / settings["batch_size"])
-            settings["max_epochs"] = max(self.max_epochs, ceil(200 / n_batches))
-        return settings
+from skextra.neural_network._recipes import BASELINE, MOBILE, REFERENCE, RESIDUAL, Recipe
 
 
 class SequentialCNN(nn.Module):
@@ -112,10 +81,155 @@ class SoftmaxRegression(nn.Module):
         return self.layers(images)
 
 
+class BatchNorm(nn.BatchNorm2d):
+    """Batch norm that also takes a batch of one value a channel.
+
+    One value has no spread: the running mean and variance stand in for it.
+    """
+
+    def forward(self, batch):
+        """Return the batch, normalised a channel."""
+        if self.training and batch.numel() == batch.shape[1]:
+            return functional.batch_norm(
+                batch, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+            )
+        return super().forward(batch)
+
+
+def _conv(n_in, n_out, side, *, stride=1, groups=1):
+    """Return a convolution with batch norm, which keeps the size or divides it by the stride."""
+    return nn.Sequential(
+        nn.Conv2d(n_in, n_out, side, stride, side // 2, groups=groups, bias=False),
+        BatchNorm(n_out),
+    )
+
+
+class Stem(nn.Module):
+    """Turn blocks of 4x4 pixels (2x2 in images under 64 pixels) into channels.
+
+    Nothing is lost, and all that follows works on a sixteenth of the places. `n_steps` is how
+    often a side can then be halved before 3 pixels are left.
+    """
+
+    def __init__(self, image_shape, n_out):
+        super().__init__()
+        side = max(image_shape[:2])
+        self.block = 4 if side >= 64 else 2
+        self.n_steps = ceil(log2(side / self.block / 3))
+        self.conv = _conv(image_shape[2] * self.block**2, n_out, 3)
+
+    def forward(self, images):
+        """Return (n, n_out, H/4, W/4); sides that are no multiple of the block are continued."""
+        height, width = images.shape[2:]
+        if height % self.block or width % self.block:
+            missing = (0, -width % self.block, 0, -height % self.block)
+            images = functional.pad(images, missing, mode="replicate")
+        return functional.relu(self.conv(functional.pixel_unshuffle(images, self.block)))
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions whose result is added to the input (He et al., 2016).
+
+    The last batch norm starts at scale 0: the block starts as its shortcut, and a deep network
+    as a shallow one. Where the block halves the image, the shortcut is the average of 2x2 pixels.
+    """
+
+    def __init__(self, n_in, n_out, stride):
+        super().__init__()
+        self.first = _conv(n_in, n_out, 3, stride=stride)
+        self.second = _conv(n_out, n_out, 3)
+        nn.init.zeros_(self.second[1].weight)
+        shortcut = [nn.AvgPool2d(2, ceil_mode=True)] if stride == 2 else []
+        if n_in != n_out:
+            shortcut += _conv(n_in, n_out, 1)
+        self.shortcut = nn.Sequential(*shortcut)
+
+    def forward(self, images):
+        """Return (n, n_out, H/stride, W/stride)."""
+        added = self.second(functional.relu(self.first(images)))
+        return functional.relu(added + self.shortcut(images))
+
+
+class ResNet(nn.Module):
+    """Four residual blocks of 32, 64, 128 and 256 channels, and the average over all places.
+
+    Small images have fewer blocks: each but the first halves the image, down to 2 or 3 pixels.
+    """
+
+    WIDTHS = (32, 64, 128, 256)
+
+    def __init__(self, image_shape, n_classes, dropout=0.2):
+        super().__init__()
+        self.stem = Stem(image_shape, self.WIDTHS[0])  # (n, 32, H/4, W/4)
+        widths = self.WIDTHS[: 1 + self.stem.n_steps]
+        blocks = [ResidualBlock(widths[0], widths[0], stride=1)]
+        for n_in, n_out in pairwise(widths):
+            blocks.append(ResidualBlock(n_in, n_out, stride=2))  # (n, 64, H/8, W/8) and so on
+        self.blocks = nn.Sequential(*blocks)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(widths[-1], n_classes)
+
+    def forward(self, images):
+        """Return logits of shape (n, n_classes)."""
+        features = self.blocks(self.stem(images)).mean(dim=(2, 3))  # (n, 256)
+        return self.head(self.dropout(features))
+
+
+class InvertedResidual(nn.Module):
+    """Widen by 1x1, convolve each channel alone by 3x3, narrow by 1x1 (Sandler et al., 2018).
+
+    What passes between blocks is narrow; the input is added where it has the shape of the result.
+    """
+
+    EXPANSION = 4
+
+    def __init__(self, n_in, n_out, stride):
+        super().__init__()
+        n_wide = self.EXPANSION * n_in
+        self.widen = _conv(n_in, n_wide, 1)
+        self.depthwise = _conv(n_wide, n_wide, 3, stride=stride, groups=n_wide)
+        self.narrow = _conv(n_wide, n_out, 1)
+        self.adds = stride == 1 and n_in == n_out
+
+    def forward(self, images):
+        """Return (n, n_out, H/stride, W/stride)."""
+        wide = functional.relu6(self.widen(images))  # (n, 4 * n_in, H, W)
+        narrow = self.narrow(functional.relu6(self.depthwise(wide)))
+        return images + narrow if self.adds else narrow
+
+
+class MobileNet(nn.Module):
+    """Inverted residuals of 32, 48, 80 and 128 channels, two of each width that halves the image.
+
+    Small images have fewer widths, as in :class:`ResNet`.
+    """
+
+    WIDTHS = (32, 48, 80, 128)
+
+    def __init__(self, image_shape, n_classes, dropout=0.2):
+        super().__init__()
+        self.stem = Stem(image_shape, self.WIDTHS[0])  # (n, 32, H/4, W/4)
+        widths = self.WIDTHS[: 1 + self.stem.n_steps]
+        blocks = [InvertedResidual(widths[0], widths[0], stride=1)]
+        for n_in, n_out in pairwise(widths):
+            blocks.append(InvertedResidual(n_in, n_out, stride=2))  # (n, 48, H/8, W/8) and so on
+            blocks.append(InvertedResidual(n_out, n_out, stride=1))
+        self.blocks = nn.Sequential(*blocks)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(widths[-1], n_classes)
+
+    def forward(self, images):
+        """Return logits of shape (n, n_classes)."""
+        features = self.blocks(self.stem(images)).mean(dim=(2, 3))  # (n, 128)
+        return self.head(self.dropout(features))
+
+
 ARCHITECTURES = {
-    "sequential": (SequentialCNN, Recipe(dropout=0.5)),
-    "mlp": (MLP, Recipe()),
-    "linear": (SoftmaxRegression, Recipe()),
+    "sequential": (SequentialCNN, REFERENCE),
+    "resnet": (ResNet, RESIDUAL),
+    "mobilenet": (MobileNet, MOBILE),
+    "mlp": (MLP, BASELINE),
+    "linear": (SoftmaxRegression, BASELINE),
 }
 
 
@@ -124,6 +238,13 @@ def find_architecture(architecture):
     if not isinstance(architecture, str):
         # A class of the user's takes what the contract names and brings its own dropout.
         return partial(_build_custom, architecture), Recipe()
+    if architecture not in ARCHITECTURES:
+        near = difflib.get_close_matches(architecture, ARCHITECTURES, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ValueError(
+            f"architecture={architecture!r} is unknown. There are {', '.join(ARCHITECTURES)}, or "
+            f"give a class of torch.nn.Module.{hint}"
+        )
     return ARCHITECTURES[architecture]
 
 

@@ -1,7 +1,8 @@
-"""From array-likes of images or flat rows to tensors: shapes, scaling, resizing, augmenting."""
+"""From array-likes of images or flat rows to tensors: shapes, scaling, resizing."""
 
+import warnings
 from dataclasses import dataclass
-from math import isqrt, pi
+from math import isqrt
 
 import numpy as np
 import torch
@@ -63,12 +64,12 @@ class ImageTransform:
     size: tuple  # (height, width) the network sees
     scale: np.ndarray
     offset: np.ndarray
-    dtype: torch.dtype
+    are_features: bool
+    standardises: bool = False  # each image to mean 0 and standard deviation 1
 
     @classmethod
     def from_data(cls, rows, weights, image_shape, size, *, are_images):
         """Decide the scaling from the training rows of shape (n_samples, n_features)."""
-        dtype = torch.float32
         info = np.iinfo(rows.dtype) if rows.dtype.kind in "iu" else None
         if rows.dtype == bool:
             low, high = 0.0, 1.0
@@ -82,76 +83,74 @@ class ImageTransform:
             mean = np.average(rows, axis=0, weights=weights)
             spread = np.sqrt(np.average((rows - mean) ** 2, axis=0, weights=weights))
             spread[spread == 0] = 1.0
-            # Few numbers a row, each of which counts: double precision costs nothing here.
-            return cls(image_shape, size, 1.0 / spread, -mean / spread, torch.float64)
+            return cls(image_shape, size, 1.0 / spread, -mean / spread, are_features=True)
         width = (high - low) or 1.0
         scale, offset = np.float64(2.0 / width), np.float64(-1.0 - 2.0 * low / width)
-        return cls(image_shape, size, scale, offset, dtype)
+        return cls(image_shape, size, scale, offset, are_features=False)
 
     @property
-    def n_channels(self):
-        """Channels of an image."""
-        return self.image_shape[2]
+    def dtype(self):
+        """Precision of predictions: features are few numbers, double precision costs nothing."""
+        return torch.float64 if self.are_features else torch.float32
 
-    def load(self, rows):
+    @property
+    def pixel_range(self):
+        """The pixels that become -1 and 1."""
+        return tuple(float((end - self.offset) / self.scale) for end in (-1.0, 1.0))
+
+    def warn_of_other_range(self, rows):
+        """Warn where float images are plainly not on the scale of those that were fitted."""
+        if self.are_features or rows.dtype.kind != "f":
+            return
+        low, high = self.pixel_range
+        lowest, highest = float(rows.min()), float(rows.max())
+        slack = (high - low) / 2
+        if lowest < low - slack or highest > high + slack:
+            found = "far outside"
+        elif high >= 100 and 0 < highest <= 1 and lowest >= 0:
+            found = "in a small part of"
+        else:
+            return
+        warnings.warn(
+            f"X has pixels from {lowest:g} to {highest:g}, {found} the range from {low:g} to "
+            f"{high:g} that was fitted. Give images on the scale of the training images.",
+            UserWarning,
+            stacklevel=5,
+        )
+
+    def load(self, rows, dtype=torch.float32):
         """Return rows as one tensor (n_samples, channels, height, width) at the network's size.
 
         8-bit pixels stay 8-bit (a quarter of the memory) and are scaled batch by batch.
         """
         blocks = [
-            self._load_block(rows[start : start + _RESIZE_BLOCK])
+            self._load_block(rows[start : start + _RESIZE_BLOCK], dtype)
             for start in range(0, len(rows), _RESIZE_BLOCK)
         ]
         return torch.cat(blocks)
 
-    def _load_block(self, rows):
+    def _load_block(self, rows, dtype):
         if rows.dtype != np.uint8:
             rows = rows.astype(np.float64) * self.scale + self.offset
         images = np.require(rows, requirements="CW").reshape(len(rows), *self.image_shape)
         images = torch.from_numpy(images).permute(0, 3, 1, 2)
         if images.dtype != torch.uint8:
-            images = images.to(self.dtype)
+            images = images.to(dtype)
         if self.size != self.image_shape[:2]:
             images = functional.interpolate(images, self.size, mode="bilinear", antialias=True)
-        return images.contiguous()
+        return images.contiguous(memory_format=torch.channels_last)
 
-    def to_input(self, batch):
-        """Return a batch from `load` as the network's floating-point input."""
+    def to_pixels(self, batch, dtype=torch.float32):
+        """Return a batch from `load` as floating-point pixels, from -1 to 1."""
         if batch.dtype != torch.uint8:
             return batch
-        return batch.to(self.dtype).mul_(float(self.scale)).add_(float(self.offset))
+        return batch.to(dtype).mul_(float(self.scale)).add_(float(self.offset))
 
-
-def random_affine(batch):
-    """Flip, turn, shift and scale each image of a batch at random.
-
-    Left and right are exchanged with probability 1/2; the rest is uniform: a turn within 10
-    degrees, a shift within 6 % of each side, a scale between 0.9 and 1.1.
-
-    Parameters
-    ----------
-    batch : tensor of shape (n_samples, channels, height, width)
-        Floating-point images.
-
-    Returns
-    -------
-    tensor of the same shape and dtype
-    """
-    n_samples = len(batch)
-
-    def uniform(low, high):
-        return torch.rand(n_samples, device=batch.device) * (high - low) + low
-
-    angle = uniform(-pi / 18, pi / 18)
-    scale = uniform(0.9, 1.1)
-    flip = torch.sign(uniform(-1.0, 1.0))
-    cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
-    theta = torch.stack(
-        [
-            torch.stack([cos * flip, -sin, uniform(-0.12, 0.12)], dim=1),
-            torch.stack([sin * flip, cos, uniform(-0.12, 0.12)], dim=1),
-        ],
-        dim=1,
-    )  # the grid spans [-1, 1]: 0.12 of it is 6 % of a side
-    grid = functional.affine_grid(theta.to(batch.dtype), batch.shape, align_corners=False)
-    return functional.grid_sample(batch, grid, padding_mode="border", align_corners=False)
+    def to_input(self, pixels):
+        """Return pixels, augmented or not, as the network's input."""
+        if self.standardises:
+            mean = pixels.mean(dim=(1, 2, 3), keepdim=True)
+            spread = pixels.std(dim=(1, 2, 3), keepdim=True, correction=0)
+            # A hundredth of the range: less is noise, which should not be blown up.
+            pixels = (pixels - mean) / spread.clamp(min=0.01)
+        return pixels.contiguous(memory_format=torch.channels_last)

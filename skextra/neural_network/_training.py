@@ -1,10 +1,8 @@
-"""The skorch net and its training: weighted loss, batches, schedule, epochs."""
+"""The skorch net: batches, weighted loss, optimizer, averaged weights."""
 
-import contextlib
 import copy
-import difflib
+import inspect
 import math
-import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,40 +10,9 @@ import skorch
 import torch
 from torch import optim
 from torch.nn import functional
-from torch.optim import lr_scheduler
 
-# torch has one default generator a process. Fits in threads of one process take turns, so that
-# each draws the sequence of its own seed.
-_GENERATOR_LOCK = threading.RLock()
-
-_STEP_EVERY_BATCH = ("OneCycleLR", "CyclicLR", "CosineAnnealingWarmRestarts")
-
-
-@contextlib.contextmanager
-def private_generator(state_or_seed, device):
-    """Run torch's default generators from a seed or state, then put back what was there.
-
-    Parameters
-    ----------
-    state_or_seed : int or tensor
-        A seed, or what this context manager's `get_state` returned at the end of another run.
-    device : torch.device
-        The accelerator whose generator is kept as well.
-
-    Yields
-    ------
-    get_state : callable
-        Returns the state of the CPU generator.
-    """
-    devices = [device] if device.type == "cuda" else []
-    with _GENERATOR_LOCK, torch.random.fork_rng(devices=devices):
-        if isinstance(state_or_seed, torch.Tensor):
-            torch.default_generator.set_state(state_or_seed)
-        else:
-            torch.default_generator.manual_seed(state_or_seed)
-            if devices:
-                torch.cuda.manual_seed(state_or_seed)
-        yield torch.default_generator.get_state
+from skextra.neural_network._runtime import threads_for
+from skextra.neural_network._schedules import find_in_torch
 
 
 @dataclass
@@ -60,8 +27,9 @@ class Batches(torch.utils.data.Dataset):
     codes: torch.Tensor
     weights: torch.Tensor
     batch_size: int
-    to_input: object  # callable: stored batch -> floating-point batch
+    to_pixels: object  # callable: stored batch -> floating-point batch from -1 to 1
     augment: object  # callable or None: floating-point batch -> the same, changed at random
+    to_input: object  # callable: floating-point batch -> input of the network
     device: torch.device
 
     def __len__(self):
@@ -72,23 +40,42 @@ class Batches(torch.utils.data.Dataset):
         """Updates of the weights in an epoch."""
         return math.ceil(len(self) / self.batch_size)
 
+    @property
+    def pixels_a_batch(self):
+        """Places that a batch has, colours not counted."""
+        return min(len(self), self.batch_size) * self.images.shape[2] * self.images.shape[3]
+
     def __iter__(self):
         # Parts of nearly equal size: no lonely last row, which batch norm could not take.
         for index in torch.randperm(len(self)).tensor_split(self.n_batches):
-            batch = self.to_input(self.images[index].to(self.device))
+            pixels = self.to_pixels(self.images[index].to(self.device))
             if self.augment is not None:
-                batch = self.augment(batch)
-            yield batch, (self.codes[index].to(self.device), self.weights[index].to(self.device))
+                pixels = self.augment(pixels)
+            targets = self.codes[index].to(self.device), self.weights[index].to(self.device)
+            yield self.to_input(pixels), targets
 
 
 class TrainingNet(skorch.NeuralNet):
     """A skorch net whose loss weighs the rows and whose batches come ready-made."""
 
     _schedule = None
+    _position = ""
+    averaged = None
 
-    def __init__(self, *args, label_smoothing=0.0, **kwargs):
+    def __init__(self, *args, recipe, n_classes, **kwargs):
         super().__init__(*args, **kwargs)
-        self.label_smoothing = label_smoothing
+        self.recipe = recipe
+        self.n_classes = n_classes
+
+    @property
+    def predictor(self):
+        """The module that predicts: that of the averaged weights while there is one."""
+        return self.module_ if self.averaged is None else self.averaged.module
+
+    def initialize_optimizer(self, triggered_directly=None):
+        """Make the recipe's optimizer of the module's weights."""
+        self.optimizer_ = make_optimizer(self.module_, self.recipe)
+        return self
 
     def get_iterator(self, dataset, training=False):
         """Return the batches themselves: they are an iterable already."""
@@ -97,207 +84,165 @@ class TrainingNet(skorch.NeuralNet):
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """Return the weighted mean cross-entropy; the weights have mean 1 over all rows."""
         codes, weights = y_true
+        if y_pred.shape != (len(codes), self.n_classes):
+            raise ValueError(
+                f"architecture={type(self.module_).__name__} returned outputs of shape "
+                f"{tuple(y_pred.shape)} for {len(codes)} images of {self.n_classes} classes. It "
+                f"must return logits of shape {(len(codes), self.n_classes)}."
+            )
         losses = functional.cross_entropy(
-            y_pred, codes, reduction="none", label_smoothing=self.label_smoothing
+            y_pred, codes, reduction="none", label_smoothing=self.recipe["label_smoothing"]
         )
         return (losses * weights).mean()
 
     def train_step(self, batch, **fit_params):
-        """Update the weights once, then the schedule."""
+        """Update the weights once, then their average and the schedule."""
         step = super().train_step(batch, **fit_params)
+        if not math.isfinite(loss := step["loss"].item()):
+            raise FloatingPointError(self._explain(loss, batch[0]))
+        if self.averaged is not None:
+            self.averaged.update()
         if self._schedule is not None:
             self._schedule.after_update()
         return step
 
-    def train_epoch(self, batches, schedule=None):
+    def _explain(self, loss, images):
+        epoch, n_batches = self._position
+        batch = len(self.history[-1]["batches"])
+        greatest = float(images.abs().max())
+        if math.isfinite(greatest) and greatest < 1e3:
+            cause = (
+                f"learning_rate={self.lr} is too large for these images: try a tenth of it, or a "
+                "schedule that rises slowly (lr_scheduler='OneCycleLR')"
+            )
+        else:
+            cause = (
+                f"the images reach {greatest:g} where about 1 is expected: look at their scale "
+                "and at what augmentation does"
+            )
+        return (
+            f"The loss is {loss} in epoch {epoch}, batch {batch} of {n_batches}. Most likely "
+            f"{cause}."
+        )
+
+    def train_epoch(self, batches, schedule=None, epoch=1):
         """Go once through the batches and return the mean loss a row."""
-        self._schedule = schedule
+        if self.optimizer_ is None:
+            self.initialize_optimizer()
+        self._schedule, self._position = schedule, (epoch, batches.n_batches)
         try:
-            self.fit_loop(batches, epochs=1)
+            with threads_for(batches.pixels_a_batch):
+                self.fit_loop(batches, epochs=1)
         finally:
             self._schedule = None  # a net that is pickled carries no schedule
         steps = self.history[-1].pop("batches")  # it grows without bound and would be pickled
         losses = [step["train_loss"] for step in steps]
-        if not np.isfinite(losses).all():
-            first_bad = int(np.flatnonzero(~np.isfinite(losses))[0])
-            raise FloatingPointError(
-                f"The loss is {losses[first_bad]} in epoch {len(self.history)}, batch "
-                f"{first_bad + 1} of {len(losses)}. Most likely learning_rate={self.lr} is too "
-                "large for these images: try a tenth of it."
-            )
         loss = float(np.average(losses, weights=[step["train_batch_size"] for step in steps]))
         if schedule is not None:
             schedule.after_epoch(loss)
         return loss
 
+    def average_weights(self):
+        """Have the averaged weights predict from now on, if the recipe averages them."""
+        if self.recipe["weight_averaging"]:
+            self.averaged = WeightAverage(self.module_, self.recipe["weight_averaging"])
 
-def build_net(module, recipe, device):
+    def finish(self):
+        """Keep what predicts: the optimizer's state is twice as large as the weights."""
+        if self.averaged is not None:
+            self.module_.load_state_dict(self.averaged.module.state_dict())
+            self.averaged = None
+        self.optimizer_ = None
+        self.module_.zero_grad(set_to_none=True)
+
+    def move_to(self, device):
+        """Compute on another device from now on."""
+        if torch.device(self.device) == device:
+            return
+        self.device = str(device)
+        self.module_.to(device)
+        if self.optimizer_ is not None:
+            # Loading puts each tensor of the state where its weights are.
+            self.optimizer_.load_state_dict(self.optimizer_.state_dict())
+
+    def __getstate__(self):
+        """Return a state that any machine can load: all tensors lie on the CPU."""
+        net = object.__new__(type(self))  # copy.copy would ask for this state
+        net.__dict__.update(self.__dict__)
+        if torch.device(self.device).type != "cpu":
+            # In one go, so that the copied optimizer holds the weights of the copied module.
+            net.module_, net.optimizer_ = copy.deepcopy((self.module_, self.optimizer_))
+            net.averaged = None
+            net.move_to(torch.device("cpu"))
+        net.module = None  # it is module_, and would be stored twice
+        return super(TrainingNet, net).__getstate__()
+
+    def __setstate__(self, state):
+        """Take over a state of `__getstate__`."""
+        super().__setstate__(state)
+        self.module = self.module_
+
+
+class WeightAverage:
+    """Exponential moving average of a module's weights and buffers.
+
+    Its memory grows to `decay` with the number of updates, so that a short training is not
+    averaged with its random beginning.
+    """
+
+    def __init__(self, module, decay):
+        self.module = copy.deepcopy(module).requires_grad_(False)
+        self.decay, self.n_updates = decay, 0
+        averages, values = self.module.state_dict(), module.state_dict()
+        self._pairs = list(zip(averages.values(), values.values(), strict=True))
+
+    @torch.no_grad()
+    def update(self):
+        """Move the average towards the present weights of the module."""
+        self.n_updates += 1
+        share = 1 - min(self.decay, (1 + self.n_updates) / (10 + self.n_updates))
+        for average, present in self._pairs:
+            if average.is_floating_point():
+                average.lerp_(present, share)
+            else:
+                average.copy_(present)
+
+
+def build_net(module, recipe, device, n_classes):
     """Return an initialised skorch net around `module`, trained as `recipe_` says."""
-    optimizer = recipe["optimizer"]
-    if isinstance(optimizer, str):
-        optimizer = find_in_torch(optim, "optimizer", optimizer)
     net = TrainingNet(
-        module.to(device),
+        # Channels last: convolutions on a CPU read all channels of a place at once.
+        module.to(device=device, memory_format=torch.channels_last),
+        recipe=recipe,
+        n_classes=n_classes,
         criterion=torch.nn.CrossEntropyLoss,
-        label_smoothing=recipe["label_smoothing"],
-        optimizer=optimizer,
-        optimizer__weight_decay=recipe["weight_decay"],
+        optimizer=recipe["optimizer"],
         lr=recipe["learning_rate"],
         max_epochs=recipe["max_epochs"],
         batch_size=recipe["batch_size"],
         train_split=None,
         callbacks="disable",
-        device=device,
+        device=str(device),
         verbose=0,
     )
     return net.initialize()
 
 
-def make_schedule(scheduler, net, n_epochs, batches):
-    """Return the schedule that a name, a callable or None stands for.
-
-    Names whose class cannot do without arguments get those that fit the length of the training.
-    """
-    if scheduler is None:
-        return None
-    if not isinstance(scheduler, str):
-        return Schedule(scheduler(net.optimizer_))
-    arguments = {
-        "OneCycleLR": {"max_lr": net.lr, "total_steps": n_epochs * batches.n_batches},
-        "CosineAnnealingLR": {"T_max": n_epochs},
-        "CosineAnnealingWarmRestarts": {"T_0": batches.n_batches},
-        "StepLR": {"step_size": math.ceil(n_epochs / 3)},
-        "MultiStepLR": {"milestones": [n_epochs // 2, n_epochs * 3 // 4]},
-        "ExponentialLR": {"gamma": 0.95},
-    }
-    factory = find_in_torch(lr_scheduler, "lr_scheduler", scheduler)
-    return Schedule(factory(net.optimizer_, **arguments.get(scheduler, {})))
-
-
-def find_in_torch(module, parameter, name):
-    """Return the class that a parameter names in a module of torch."""
-    found = getattr(module, name, None)
-    if isinstance(found, type):
-        return found
-    classes = sorted(key for key, value in vars(module).items() if isinstance(value, type))
-    near = difflib.get_close_matches(name, classes, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"{parameter}={name!r} is no class of {module.__name__}.{hint}")
-
-
-class Schedule:
-    """A torch learning-rate schedule, stepped once a batch or once an epoch as it expects."""
-
-    def __init__(self, schedule):
-        self._schedule = schedule
-        self._every_batch = type(schedule).__name__ in _STEP_EVERY_BATCH
-        self._takes_loss = isinstance(schedule, lr_scheduler.ReduceLROnPlateau)
-
-    def after_update(self):
-        """Step a schedule that moves with every batch."""
-        if self._every_batch:
-            self._schedule.step()
-
-    def after_epoch(self, loss):
-        """Step a schedule that moves once an epoch."""
-        if self._takes_loss:
-            self._schedule.step(loss)
-        elif not self._every_batch:
-            self._schedule.step()
-
-
-def merge_repeats(rows, codes, weights):
-    """Drop rows of weight 0, merge equal rows of one class and sort what is left.
-
-    Weighting a row by 2 and giving it twice then lead to the same training set, and so to the
-    same network, in whatever order the rows came.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (n_samples, n_features)
-        Images or features, one a row.
-    codes : ndarray of shape (n_samples,), dtype int64
-        Class of each row.
-    weights : ndarray of shape (n_samples,), dtype float64
-        Weight of each row.
-
-    Returns
-    -------
-    index : ndarray of shape (n_unique,)
-        One row of `rows` for each distinct pair of row and class.
-    weights : ndarray of shape (n_unique,)
-        The sum of the weights of the rows that are merged.
-    """
-    kept = np.flatnonzero(weights > 0)
-    rows = np.ascontiguousarray(rows[kept])
-    as_bytes = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).ravel()
-    _, first, group = np.unique(as_bytes, return_index=True, return_inverse=True)
-    pairs, first, pair = np.unique(
-        np.column_stack([codes[kept], group]), axis=0, return_index=True, return_inverse=True
-    )
-    return kept[first], np.bincount(pair.ravel(), weights=weights[kept], minlength=len(pairs))
-
-
-def hold_out(codes, fraction, seed):
-    """Return the indices of a training and a validation part, classes in proportion.
-
-    Every class with two rows or more gives at least one to each part, a class with one row gives
-    it to training: StratifiedShuffleSplit would refuse such small classes.
-    """
-    random_state = np.random.RandomState(seed)
-    held_out = []
-    for code in np.unique(codes):
-        members = random_state.permutation(np.flatnonzero(codes == code))
-        n_held_out = min(max(1, round(fraction * len(members))), len(members) - 1)
-        held_out.append(members[:n_held_out])
-    held_out = np.sort(np.concatenate(held_out))
-    if len(held_out) == 0:
-        raise ValueError(
-            f"early_stopping=True found no class with two different rows to hold one out of "
-            f"(n_samples={len(codes)}). Give more rows or early_stopping=False."
-        )
-    return np.setdiff1d(np.arange(len(codes)), held_out), held_out
-
-
-class BestEpoch:
-    """Remembers the weights of the best epoch, and when it is time to stop.
-
-    Parameters
-    ----------
-    n_iter_no_change : int
-        Epochs without a gain of more than `tol` after which `is_over` is true.
-    tol : float
-        See `n_iter_no_change`.
-    """
-
-    def __init__(self, n_iter_no_change, tol):
-        self._patience, self._tol = n_iter_no_change, tol
-        self._n_idle, self._score, self._weights = 0, -math.inf, None
-        self.epoch = 0
-
-    @property
-    def is_over(self):
-        """Whether the score has stood still for long enough."""
-        return self._n_idle >= self._patience
-
-    def update(self, epoch, score, module):
-        """Take note of an epoch's score and keep its weights if they are the best so far."""
-        self._n_idle = 0 if score > self._score + self._tol else self._n_idle + 1
-        if score > self._score:
-            self.epoch, self._score = epoch, score
-            self._weights = copy.deepcopy(module.state_dict())
-
-    def restore(self, module):
-        """Put the best weights back into the module."""
-        module.load_state_dict(self._weights)
-
-
-def logits(net, transform, rows, block=256):
-    """Return the network's outputs for rows, block by block, as float64 (n_samples, n_outputs)."""
-    module = net.module_.eval()
-    with torch.inference_mode():
-        outputs = [
-            module(transform.to_input(transform.load(rows[start : start + block]).to(net.device)))
-            for start in range(0, len(rows), block)
-        ]
-        return torch.cat(outputs).double().cpu().numpy()
+def make_optimizer(module, recipe):
+    """Return the optimizer that a recipe names, for the weights of a module."""
+    optimizer = recipe["optimizer"]
+    if isinstance(optimizer, str):
+        optimizer = find_in_torch(optim, "optimizer", optimizer)
+    arguments = {"lr": recipe["learning_rate"]}
+    known = inspect.signature(optimizer).parameters
+    if isinstance(recipe["optimizer"], str) and "fused" in known:
+        arguments["fused"] = True  # one pass over the weights instead of ten
+    if "weight_decay" not in known:
+        return optimizer(module.parameters(), **arguments)
+    arguments["weight_decay"] = recipe["weight_decay"]
+    if recipe["decay_norms"]:
+        return optimizer(module.parameters(), **arguments)
+    weights = [parameter for parameter in module.parameters() if parameter.ndim > 1]
+    others = [parameter for parameter in module.parameters() if parameter.ndim <= 1]
+    groups = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
+    return optimizer(groups, **arguments)

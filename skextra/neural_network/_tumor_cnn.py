@@ -1,6 +1,8 @@
 """TumorCNNClassifier: the estimator contract."""
 
+import os
 import time
+from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
@@ -9,36 +11,34 @@ from scipy.special import log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import check_random_state
-from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from skextra._sklearn import (
+    HasMethods,
     Interval,
     StrOptions,
     check_partial_fit_first_call,
     check_sample_weight,
     fit_context,
 )
-from skextra.neural_network._architectures import ARCHITECTURES, find_architecture
+from skextra.neural_network._architectures import find_architecture
+from skextra.neural_network._augmentation import AUGMENTATIONS
+from skextra.neural_network._checkpoint import Checkpoint
+from skextra.neural_network._fitting import BestEpoch, Training, train_one_epoch
 from skextra.neural_network._images import (
     ImageTransform,
     network_size,
     pixels_of,
-    random_affine,
     shape_of_rows,
 )
-from skextra.neural_network._training import (
-    Batches,
-    BestEpoch,
-    build_net,
-    hold_out,
-    logits,
-    make_schedule,
-    merge_repeats,
-    private_generator,
-)
-from skextra.parallel import leased_device
+from skextra.neural_network._notebook import NotebookTableMixin
+from skextra.neural_network._prediction import logits
+from skextra.neural_network._runtime import private_generator, torch_device
+from skextra.neural_network._samples import hold_out, weigh
+from skextra.neural_network._schedules import make_schedule
+from skextra.neural_network._training import Batches, build_net
+from skextra.neural_network._transfer import copy_features, find_source
 
 _AUTO = StrOptions({"auto"})
 _RECIPE_PARAMETERS = (
@@ -55,21 +55,7 @@ _RECIPE_PARAMETERS = (
 )
 
 
-def _torch_device(device):
-    """Return the torch device that `device` names."""
-    if device != "auto":
-        try:
-            return torch.device(device)
-        except RuntimeError as error:
-            raise ValueError(f"device={device!r} is no device of torch: {error}") from error
-    if (leased := leased_device()) is not None:
-        return torch.device(leased)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-
-
-class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     r"""Convolutional network for brain MRI slices and other small images.
 
     A scikit-learn classifier around a skorch net: it takes arrays of images or flat rows, works
@@ -78,12 +64,15 @@ class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    architecture : {"sequential", "mlp", "linear"} or type, default="sequential"
+    architecture : {"sequential", "resnet", "mobilenet", "mlp", "linear"} or type, \
+            default="sequential"
         The network. ``"sequential"`` is the reference: three 3x3 convolutions with 32, 64 and
         128 channels, each followed by ReLU and 2x2 max-pooling, then 256 units with dropout.
-        ``"mlp"`` (256 hidden units) and ``"linear"`` (softmax regression) are baselines. A class
-        of :class:`torch.nn.Module` is called with the image shape ``(height, width, channels)``
-        that the network sees and the number of classes, and must return logits.
+        ``"resnet"`` has residual blocks [2]_, ``"mobilenet"`` inverted residuals with depthwise
+        convolutions [3]_. ``"mlp"`` (256 hidden units) and ``"linear"`` (softmax regression) are
+        baselines. A class of :class:`torch.nn.Module` is called with the image shape
+        ``(height, width, channels)`` that the network sees and the number of classes, and must
+        return logits.
     image_shape : tuple of int, default=None
         ``(height, width)`` or ``(height, width, channels)`` into which flat rows unfold. None
         takes a square where the number of features is one, else a strip of one row. Ignored for
@@ -95,11 +84,12 @@ class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     max_epochs : int or "auto", default="auto"
         Passes over the training set.
     batch_size : int or "auto", default="auto"
-        Rows an update of the weights; at most ``n_samples``.
+        Rows an update of the weights. 1 updates after each row, ``n_samples`` or more once an
+        epoch.
     learning_rate : float or "auto", default="auto"
         Step size of the optimizer.
     weight_decay : float or "auto", default="auto"
-        Weight decay of the optimizer.
+        Weight decay of the optimizer, where it has one.
     optimizer : str, callable or "auto", default="auto"
         Name of a class in :mod:`torch.optim`, or a callable such as
         ``functools.partial(torch.optim.SGD, momentum=0.9)``.
@@ -110,9 +100,10 @@ class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Share of units left out at random while training, in [0, 1).
     label_smoothing : float or "auto", default="auto"
         Share of the target probability spread over all classes, in [0, 1).
-    augmentation : {"affine"}, callable, None or "auto", default="auto"
-        ``"affine"`` flips, turns, shifts and scales each training image at random; a callable
-        gets a batch tensor (n, channels, height, width) and returns it changed.
+    augmentation : {"affine", "scan"}, callable, None or "auto", default="auto"
+        ``"affine"`` mirrors, turns, shifts and scales each training image at random; ``"scan"``
+        does so a little more and changes the contrast; a callable gets a batch tensor
+        (n, channels, height, width) of pixels from -1 to 1 and returns it changed.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, multiplied into the sample weights.
     early_stopping : bool, default=False
@@ -126,6 +117,17 @@ class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         See `n_iter_no_change`.
     warm_start : bool, default=False
         Start `fit` from the weights of the last one instead of new ones.
+    init_from : TumorCNNClassifier, FrozenEstimator, str or path, default=None
+        Where the first weights come from: a fitted classifier of the same architecture and number
+        of channels, the same in :class:`sklearn.frozen.FrozenEstimator`, or the file in which
+        :func:`skextra.neural_network.save_model` stored it. Its last layer is taken only where
+        the classes are the same. scikit-learn's `clone`, and so every search, takes the fit away
+        from a classifier that is neither frozen nor a file.
+    checkpoint : str or path, default=None
+        A folder in which `fit` stores where it is, so that the same fit goes on there after it
+        was killed, and ends with the same bits as one that was not. Each fit has its own file,
+        so that a search can share the folder; it is removed when the fit ends. `random_state`
+        has to be an integer. None stores nothing.
     device : str, default="auto"
         A torch device such as ``"cpu"`` or ``"cuda:0"``. ``"auto"`` takes the device that the
         ``"skextra"`` backend has leased to the task, else CUDA, else MPS, else the CPU.
@@ -146,7 +148,7 @@ class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     image_shape_ : tuple of int
         (height, width, channels) of the images in X.
     recipe_ : dict
-        The settings that were used, each ``"auto"`` filled in.
+        The settings that were used, each ``"auto"`` filled in, and those that no parameter sets.
     n_iter_ : int
         Epochs trained.
     loss_curve_ : list of float
@@ -155,11 +157,14 @@ class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Accuracy on the part held out after each epoch; None without early stopping.
     best_epoch_ : int
         Epoch, counted from 1, whose weights are kept.
+    n_parameters_ : int
+        Number of weights and biases of the network.
     net_ : skorch.NeuralNet
         The trained net; None where the training set had one class.
 
     See Also
     --------
+    skextra.neural_network.save_model : Write a fitted classifier to a file without code.
     skextra.ScratchGaussianNB : A classifier for when features are few and time is short.
 
     Notes
@@ -174,12 +179,17 @@ class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     scaled by the range found in `fit`; both are then mapped to [-1, 1]. Flat rows that are not
     8- or 16-bit integers are features: each is standardised.
 
-    The optimizer of the recipe is AdamW [1]_.
+    The optimizer of the recipes is AdamW [1]_. When `fit` ends, the optimizer's state is dropped:
+    it is twice as large as the weights. `partial_fit` keeps its own, in pickles as well.
 
     References
     ----------
     .. [1] I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", ICLR 2019.
        :doi:`10.48550/arXiv.1711.05101`
+    .. [2] K. He, X. Zhang, S. Ren and J. Sun, "Deep residual learning for image recognition",
+       CVPR 2016. :doi:`10.1109/CVPR.2016.90`
+    .. [3] M. Sandler, A. Howard, M. Zhu, A. Zhmoginov and L.-C. Chen, "MobileNetV2: inverted
+       residuals and linear bottlenecks", CVPR 2018. :doi:`10.1109/CVPR.2018.00474`
 
     Examples
     --------
@@ -194,7 +204,7 @@ class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     """
 
     _parameter_constraints: dict = {
-        "architecture": [StrOptions(set(ARCHITECTURES)), type],
+        "architecture": [str, type],  # find_architecture suggests the nearest name
         "image_shape": [tuple, list, None],
         "image_size": [_AUTO, Interval(Integral, 8, None, closed="left")],
         "max_epochs": [_AUTO, Interval(Integral, 1, None, closed="left")],
@@ -205,13 +215,15 @@ class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         "lr_scheduler": [str, callable, None],
         "dropout": [_AUTO, Interval(Real, 0, 1, closed="left")],
         "label_smoothing": [_AUTO, Interval(Real, 0, 1, closed="left")],
-        "augmentation": [StrOptions({"auto", "affine"}), callable, None],
+        "augmentation": [StrOptions({"auto", *AUGMENTATIONS}), callable, None],
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "warm_start": ["boolean"],
+        "init_from": [str, os.PathLike, HasMethods("predict"), None],
+        "checkpoint": [str, os.PathLike, None],
         "device": [str],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -238,6 +250,8 @@ class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         n_iter_no_change=10,
         tol=1e-4,
         warm_start=False,
+        init_from=None,
+        checkpoint=None,
         device="auto",
         random_state=None,
         verbose=0,
@@ -260,6 +274,8 @@ class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
         self.warm_start = warm_start
+        self.init_from = init_from
+        self.checkpoint = checkpoint
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
@@ -288,23 +304,27 @@ class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         ValueError
             If X, y or a parameter is not as described.
         FloatingPointError
-            If the loss becomes infinite or NaN.
+            If the loss becomes infinite or NaN: it names the epoch, the batch and a likely cause.
+        torch.OutOfMemoryError
+            If the memory of the device does not suffice: it names the batch size.
         """
         known = self.classes_ if self.warm_start and hasattr(self, "net_") else None
+        self._check_checkpoint()
         rows, y, weights = self._check_training_set(X, y, sample_weight, reset=known is None)
         classes, codes = np.unique(y, return_inverse=True)
         if known is not None and not np.array_equal(known, classes):
             raise ValueError(
                 f"warm_start=True goes on with the classes {known} of the last fit, but y has "
-                f"{classes}. Give the same classes or a new estimator."
+                f"{classes}. Give the same classes, or a new estimator with "
+                "init_from=FrozenEstimator(this one), which keeps the features."
             )
         self.classes_ = classes
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        index, weights = self._weigh(rows, codes, weights)
+        index, weights = weigh(rows, codes, weights, self.class_weight, classes)
         rows, codes = rows[index], codes[index]
         self._seen = np.isin(np.arange(len(classes)), codes)
         module = None if known is None or self.net_ is None else self.net_.module_
-        with private_generator(seed, _torch_device(self.device)) as get_state:
+        with private_generator(seed, torch_device(self.device)) as get_state:
             self._start_net(rows, weights, are_images=pixels_of(X) is not None, module=module)
             if self.net_ is not None:
                 self._train(X, y, rows, codes, weights, seed)
@@ -315,8 +335,9 @@ class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Train one epoch on a batch of images, going on from where the last call ended.
 
-        The scaling of the pixels or features is that of the first call. The learning rate is
-        constant: a schedule would need to know how many calls will follow.
+        The scaling of the pixels or features is that of the first call, and the state of the
+        optimizer that of the last one; after `fit` it begins anew. The learning rate is constant
+        and weights are not averaged: both would need to know how many calls will follow.
 
         Parameters
         ----------
@@ -348,20 +369,22 @@ class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 "the first call to partial_fit."
             )
         codes = np.searchsorted(self.classes_, y)
-        index, weights = self._weigh(rows, codes, weights)
+        index, weights = weigh(rows, codes, weights, self.class_weight, self.classes_)
         rows, codes = rows[index], codes[index]
         if first_call:
             self._seen = np.zeros(len(self.classes_), dtype=bool)
             random_state = check_random_state(self.random_state)
             self._generator_state = random_state.randint(np.iinfo(np.int32).max)
         self._seen[codes] = True
-        with private_generator(self._generator_state, _torch_device(self.device)) as get_state:
+        device = torch_device(self.device)
+        with private_generator(self._generator_state, device) as get_state:
             if first_call:
                 self._start_net(rows, weights, are_images=pixels_of(X) is not None)
             if self.net_ is not None:
-                batches = self._batches(rows, codes, weights)
-                self.loss_curve_.append(self.net_.train_epoch(batches))
+                self.net_.move_to(device)
                 self.n_iter_ += 1
+                batches = self._batches(rows, codes, weights)
+                self.loss_curve_.append(train_one_epoch(self.net_, batches, epoch=self.n_iter_))
                 self.best_epoch_ = self.n_iter_
             self._generator_state = get_state()
         return self
@@ -402,21 +425,13 @@ class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         )
         return rows, y, weights
 
-    def _weigh(self, rows, codes, weights):
-        """Return the rows to train on and their weights, which have mean 1."""
-        if self.class_weight is not None:
-            kept = weights > 0
-            present = np.unique(codes[kept])
-            class_weight = np.zeros(len(self.classes_))
-            class_weight[present] = compute_class_weight(
-                self.class_weight,
-                classes=self.classes_[present],
-                y=self.classes_[codes[kept]],
-                sample_weight=weights[kept],
-            )
-            weights = weights * class_weight[codes]
-        index, weights = merge_repeats(rows, codes, weights)
-        return index, weights / weights.mean()
+    def _check_checkpoint(self):
+        if self.checkpoint is None or isinstance(self.random_state, Integral):
+            return
+        raise ValueError(
+            f"checkpoint={self.checkpoint!r} needs an integer random_state, or the fit that goes "
+            f"on would not be the one that stopped; got random_state={self.random_state!r}."
+        )
 
     def _start_net(self, rows, weights, *, are_images, module=None):
         """Decide scaling and recipe and build the net, around new weights or those of `module`."""
@@ -428,69 +443,106 @@ class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             self._transform = ImageTransform.from_data(
                 rows, weights, self.image_shape_, size, are_images=are_images
             )
-        size = self._transform.size
-        chosen = {name: getattr(self, name) for name in _RECIPE_PARAMETERS}
-        self.recipe_ = recipe.resolve(chosen, n_samples=len(rows), size=size)
+        self.recipe_ = recipe.resolve(
+            {name: getattr(self, name) for name in _RECIPE_PARAMETERS},
+            n_samples=len(rows),
+            size=self._transform.size,
+            are_features=self._transform.are_features,
+        )
+        self._transform = replace(self._transform, standardises=self.recipe_["standardise_images"])
         self.loss_curve_, self.validation_scores_ = [], None
         self.n_iter_ = self.best_epoch_ = 0
         self.net_ = None
         if len(self.classes_) > 1:
-            if module is None:
-                network_shape = (*size, self.image_shape_[2])
-                module = factory(network_shape, len(self.classes_), self.recipe_["dropout"])
-                module = module.to(self._transform.dtype)
-            self.net_ = build_net(module, self.recipe_, _torch_device(self.device))
+            module = module or self._new_module(factory)
+            self.net_ = build_net(
+                module, self.recipe_, torch_device(self.device), len(self.classes_)
+            )
+
+    def _new_module(self, factory):
+        image_shape = (*self._transform.size, self.image_shape_[2])
+        module = factory(image_shape, len(self.classes_), self.recipe_["dropout"])
+        if self.init_from is not None:
+            source = find_source(self.init_from)
+            same_classes = np.array_equal(source.classes_, self.classes_)
+            copy_features(source.net_.module_, module, with_head=same_classes)
+        return module
 
     def _batches(self, rows, codes, weights):
         augmentation = self.recipe_["augmentation"]
+        if isinstance(augmentation, str):
+            augmentation = AUGMENTATIONS[augmentation]
         return Batches(
             images=self._transform.load(rows),
             codes=torch.from_numpy(codes),
-            weights=torch.from_numpy(weights).to(self._transform.dtype),
+            weights=torch.from_numpy(weights).float(),
             batch_size=self.recipe_["batch_size"],
+            to_pixels=self._transform.to_pixels,
+            augment=augmentation,
             to_input=self._transform.to_input,
-            augment=random_affine if augmentation == "affine" else augmentation,
             device=torch.device(self.net_.device),
         )
 
     def _train(self, X, y, rows, codes, weights, seed):
         """Run the epochs, reporting each to scikit-learn's callbacks."""
-        training = held_out = slice(None)
+        training_part = held_out = slice(None)
         best = None
         if self.early_stopping:
-            training, held_out = hold_out(codes, self.validation_fraction, seed)
+            training_part, held_out = hold_out(codes, self.validation_fraction, seed)
             best = BestEpoch(self.n_iter_no_change, self.tol)
-            self.validation_scores_ = []
-        batches = self._batches(rows[training], codes[training], weights[training])
+        batches = self._batches(rows[training_part], codes[training_part], weights[training_part])
         n_epochs = self.recipe_["max_epochs"]
+        self.net_.average_weights()
         schedule = make_schedule(self.recipe_["lr_scheduler"], self.net_, n_epochs, batches)
+        training = Training(self.net_, batches, schedule, n_epochs, best)
+        self.loss_curve_ = training.loss_curve
+        self.validation_scores_ = training.validation_scores
+        checkpoint = self._resume(training, [rows, codes, weights])
         started = time.perf_counter()
         root = self._init_callback_context(max_subtasks=n_epochs)
         root.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        for epoch in range(1, n_epochs + 1):
+        stop = False
+        while not (stop or training.is_over):
             context = root.subcontext(task_name="epoch")
             context.call_on_fit_task_begin(estimator=self, X=X, y=y)
-            self.loss_curve_.append(self.net_.train_epoch(batches, schedule))
-            self.n_iter_ = self.best_epoch_ = epoch
-            line = f"epoch {epoch}/{n_epochs}  loss {self.loss_curve_[-1]:.4f}"
+            training.run_epoch()
+            self.n_iter_ = self.best_epoch_ = training.epoch
+            line = f"epoch {self.n_iter_}/{n_epochs}  loss {self.loss_curve_[-1]:.4f}"
             if best is not None:
-                predicted = logits(self.net_, self._transform, rows[held_out]).argmax(axis=1)
+                predicted = self._logits_of(rows[held_out]).argmax(axis=1)
                 score = float(np.average(predicted == codes[held_out], weights=weights[held_out]))
-                self.validation_scores_.append(score)
-                best.update(epoch, score, self.net_.module_)
+                training.note_score(score)
                 line += f"  validation accuracy {score:.4f}"
             if self.verbose:
                 print(f"{line}  {time.perf_counter() - started:.1f} s", flush=True)
+            if checkpoint is not None:
+                checkpoint.save(training.state_dict())
             # The estimator can predict at this point as it is: nothing to reconstruct.
             stop = context.call_on_fit_task_end(
                 estimator=self, X=X, y=y, reconstruction_attributes={}
             )
-            if stop or (best is not None and best.is_over):
-                break
-        if best is not None:
-            best.restore(self.net_.module_)
-            self.best_epoch_ = best.epoch
+        self.best_epoch_ = training.finish()
+        if checkpoint is not None:
+            checkpoint.remove()
         root.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes={})
+
+    def _resume(self, training, arrays):
+        """Put a training where its checkpoint is, and return the checkpoint, if there is one."""
+        if self.checkpoint is None:
+            return None
+        settings = self.get_params(deep=False)
+        for irrelevant in ("checkpoint", "verbose", "init_from"):  # init_from: see the weights
+            del settings[irrelevant]
+        checkpoint = Checkpoint(
+            self.checkpoint, (settings, self.classes_), arrays, self.net_.module_
+        )
+        state = checkpoint.load()
+        if state is not None:
+            training.load_state_dict(state)
+            self.n_iter_ = training.epoch
+            if self.verbose:
+                print(f"goes on after epoch {training.epoch} from {checkpoint.path}", flush=True)
+        return checkpoint
 
     def _logits(self, X):
         """Return the logits of X as float64 of shape (n_samples, n_classes)."""
@@ -498,9 +550,22 @@ class TumorCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         rows = self._check_rows(X, reset=False)
         if self.net_ is None:
             return np.zeros((len(rows), 1))
-        scores = logits(self.net_, self._transform, rows)
+        self._transform.warn_of_other_range(rows)
+        self.net_.move_to(self._prediction_device())
+        scores = self._logits_of(rows)
         scores[:, ~self._seen] = -np.inf  # no row of it had any weight: probability 0
         return scores
+
+    def _logits_of(self, rows):
+        flip = self.recipe_["flip_at_prediction"]
+        return logits(self.net_, self._transform, rows, flip=flip)
+
+    def _prediction_device(self):
+        """Return the device of the parameter, or the CPU where there is no such device."""
+        device = torch_device(self.device)
+        if device.type == "cuda" and not torch.cuda.is_available():
+            return torch.device("cpu")
+        return device
 
     def decision_function(self, X):
         """Return the logits of each class, or their difference for two classes.

@@ -4,14 +4,20 @@ import tracemalloc
 
 import numpy as np
 import pytest
+import scipy.sparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold
 
-import skextra.datasets._duplicates as duplicates
-from skextra.datasets import load_image_folder, make_brain_mri, near_duplicate_groups
+from skextra.datasets import (
+    _duplicates,
+    _thumbnails,
+    load_image_folder,
+    make_brain_mri,
+    near_duplicate_groups,
+)
 
 
 def directions(count, side=32, seed=0):
@@ -118,8 +124,8 @@ def test_blocks_change_nothing(monkeypatch):
     """However images and products are cut into blocks, the groups are the same."""
     images = blurred(100)
     expected = near_duplicate_groups(images)
-    monkeypatch.setattr(duplicates, "_ROWS_PER_BLOCK", 7)
-    monkeypatch.setattr(duplicates, "_PIXELS_PER_BLOCK", 3 * 64 * 64)
+    monkeypatch.setattr(_duplicates, "_ROWS_PER_BLOCK", 7)
+    monkeypatch.setattr(_thumbnails, "_PIXELS_PER_BLOCK", 3 * 64 * 64)
     np.testing.assert_array_equal(near_duplicate_groups(images), expected)
 
 
@@ -127,7 +133,7 @@ def test_blocks_change_nothing(monkeypatch):
 def test_thumbnail_is_the_mean_over_areas(shape):
     """Weights of any length sum to one a thumbnail pixel, and every pixel counts the same."""
     for length in shape:
-        weights = duplicates._area_weights(length, np.float64)
+        weights = _thumbnails.area_weights(length, np.float64)
         np.testing.assert_allclose(weights.sum(axis=1), 1)
         np.testing.assert_allclose(weights.sum(axis=0), 32 / length)
 
@@ -177,6 +183,8 @@ def test_input_is_left_as_it_was():
         (np.full((3, 4, 4), np.inf), "images contains infinity"),
         (np.zeros((3, 4, 4), dtype=complex), "Complex"),
         ([[["a"]]], "strings"),
+        ([np.zeros((3, 3)), np.zeros((4, 4))], r"one size, got shapes \(3, 3\) and \(4, 4\)"),
+        (scipy.sparse.csr_array((4, 4)), "must be an array-like"),
     ],
 )
 def test_bad_images(images, message):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skextra.naive_bayes import _labels
-from skextra.naive_bayes._labels import Codes, distinct
+from skextra.naive_bayes._labels import Codes, check_known, distinct
 
 LABELS = {
     "small": np.array([3, -2, 7]),
@@ -42,10 +42,11 @@ def test_labels_and_codes_in_one_part_equal_those_of_unique(kind):
     assert np.array_equal(Codes(y, classes)[:], codes)
 
 
-def test_a_label_outside_the_classes_is_named_even_if_it_comes_later():
+def test_all_labels_outside_the_classes_are_named():
     for y, classes in [
         (np.array([0, 5, 1, 9]), np.array([0, 1])),
         (np.array(["a", "x", "b", "y"]), np.array(["a", "b"])),
     ]:
         with pytest.raises(ValueError, match=r"'?[5x]'? '?[9y]'?\] in y do not exist"):
-            Codes(y, classes)[:2]
+            check_known(y, classes)
+        check_known(y[::2], np.unique(y[::2]))

@@ -104,13 +104,14 @@ def test_values_too_large_to_be_squared_give_minus_infinity_not_nan():
     assert np.isfinite(result[1]).all()
 
 
+@pytest.mark.parametrize("layout", [sparse.csr_array, sparse.csc_array, sparse.csc_matrix])
 @pytest.mark.parametrize("scale", [1.0, 1e4])
-def test_sparse_rows_get_the_numbers_of_dense_ones(scale, monkeypatch):
+def test_sparse_rows_get_the_numbers_of_dense_ones(scale, layout, monkeypatch):
     monkeypatch.setattr(_blocks, "BLOCK", 300)
     rng = np.random.default_rng(0)
     theta, var = scale * rng.normal(size=(3, 20)), rng.uniform(1, 2, (3, 20))
     dense = rng.normal(size=(90, 20)) * (rng.random((90, 20)) < 0.2)
     dense[7, 2] = np.nan
     prior = np.full(3, 1 / 3)
-    result = joint(sparse.csr_array(dense), prior, theta, var)
+    result = joint(layout(dense), prior, theta, var)
     assert_allclose(result, reference(dense, prior, theta, var), rtol=1e-11)

@@ -137,3 +137,11 @@ def test_skops_stores_it_with_no_untrusted_type_but_itself():
     again = skops.io.loads(stored, trusted=own)
     assert np.array_equal(again.predict_proba(X), model.predict_proba(X))
     assert_allclose(again.partial_fit(X, y).class_count_, [100, 100, 100])
+
+
+def test_a_notebook_shows_the_model_as_it_shows_gaussian_nb():
+    X, y = load_iris(return_X_y=True)
+    ours, theirs = (model.fit(X, y)._repr_html_() for model in (ScratchGaussianNB(), GaussianNB()))
+    for text in ("Fitted attributes", "theta_", "var_", "class_prior_", "ndarray[float64](3, 4)"):
+        assert text in ours
+        assert text in theirs

@@ -5,8 +5,10 @@ import torch
 
 from skextra.neural_network._architectures import (
     ARCHITECTURES,
-    Recipe,
+    ResidualBlock,
+    ResNet,
     SequentialCNN,
+    Stem,
     find_architecture,
 )
 
@@ -34,24 +36,45 @@ def test_pooling_before_relu_is_the_reference_function():
     assert torch.equal(torch_order(x), our_order(x))
 
 
-AUTO = dict.fromkeys(Recipe.__dataclass_fields__, "auto")
+def count(module):
+    return sum(weights.numel() for weights in module.parameters())
 
 
-def test_a_chosen_setting_overrides_the_recipe_and_auto_does_not():
-    settings = Recipe().resolve(
-        {**AUTO, "optimizer": "SGD", "learning_rate": 0.5}, n_samples=5000, size=(128, 128)
-    )
-    assert settings["optimizer"] == "SGD"
-    assert settings["learning_rate"] == 0.5
-    assert settings["max_epochs"] == 25
-    assert settings["batch_size"] == 32
+def test_the_residual_network_has_the_parameters_counted_by_hand():
+    def conv(n_in, n_out, side=3):
+        return n_in * n_out * side**2 + 2 * n_out  # no bias, but a batch norm
+
+    blocks = 2 * conv(32, 32)
+    for n_in, n_out in [(32, 64), (64, 128), (128, 256)]:
+        blocks += conv(n_in, n_out) + conv(n_out, n_out) + conv(n_in, n_out, side=1)
+    assert count(ResNet((128, 128, 1), 4)) == conv(16, 32) + blocks + 256 * 4 + 4 == 1_231_172
 
 
-def test_small_images_learn_faster_and_small_sets_longer():
-    settings = Recipe().resolve(AUTO, n_samples=10, size=(8, 8))
-    assert settings["learning_rate"] == pytest.approx(1e-3)
-    assert settings["batch_size"] == 10
-    assert settings["max_epochs"] == 200
+def test_a_residual_block_starts_as_its_shortcut():
+    images = torch.rand((2, 8, 6, 6))
+    assert torch.equal(ResidualBlock(8, 8, stride=1).eval()(images), images)
+
+
+@pytest.mark.parametrize(
+    ("side", "places", "n_steps"), [(128, 32, 4), (64, 16, 3), (28, 14, 3), (8, 4, 1), (13, 7, 2)]
+)
+def test_the_stem_leaves_so_many_places_and_halvings(side, places, n_steps):
+    stem = Stem((side, side, 1), 32)
+    assert stem(torch.zeros(2, 1, side, side)).shape == (2, 32, places, places)
+    assert stem.n_steps == n_steps
+
+
+@pytest.mark.parametrize("name", ["resnet", "mobilenet"])
+def test_networks_with_batch_norm_train_on_one_row_of_one_place(name):
+    factory, _ = find_architecture(name)
+    module = factory((8, 8, 1), 3, 0.0).train()
+    module(torch.rand(1, 1, 8, 8)).sum().backward()
+    assert all(torch.isfinite(weights.grad).all() for weights in module.parameters())
+
+
+def test_an_unknown_architecture_is_named_with_what_there_is_and_the_nearest():
+    with pytest.raises(ValueError, match=r"'resnt'.*sequential, resnet, .*mean 'resnet'\?"):
+        find_architecture("resnt")
 
 
 def test_a_class_of_the_users_gets_image_shape_and_number_of_classes():
@@ -65,3 +88,36 @@ def test_a_class_of_the_users_gets_image_shape_and_number_of_classes():
     factory, recipe = find_architecture(Net)
     factory((8, 9, 1), 3, recipe.dropout)
     assert seen == [((8, 9, 1), 3)]
+
+
+def count_multiplications(module, image_shape):
+    height, width, channels = image_shape
+    total = 0
+
+    def note(layer, inputs, output):
+        nonlocal total
+        n_places = output[0, 0].numel() if output.ndim == 4 else 1
+        total += layer.weight.numel() * n_places
+
+    for layer in module.modules():
+        if isinstance(layer, torch.nn.Conv2d | torch.nn.Linear):
+            layer.register_forward_hook(note)
+    module.eval()(torch.zeros(1, channels, height, width))
+    return total
+
+
+@pytest.mark.parametrize(
+    ("name", "multiplications", "weights"),
+    [
+        ("sequential", 164_103_168, 8_482_564),
+        ("resnet", 67_634_176, 1_231_172),
+        ("mobilenet", 36_935_168, 339_844),
+        ("mlp", 4_195_328, 4_195_588),
+        ("linear", 65_536, 65_540),
+    ],
+)
+def test_the_user_guide_counts_multiplications_and_weights_rightly(name, multiplications, weights):
+    factory, recipe = find_architecture(name)
+    module = factory((128, 128, 1), 4, recipe.dropout)
+    assert count_multiplications(module, (128, 128, 1)) == multiplications
+    assert count(module) == weights

@@ -1,5 +1,7 @@
 """From arrays to tensors: shapes, scaling, resizing, augmentation."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,6 @@ from skextra.neural_network._images import (
     ImageTransform,
     network_size,
     pixels_of,
-    random_affine,
     shape_of_rows,
 )
 
@@ -21,7 +22,8 @@ def transform_of(rows, image_shape, size=None, *, are_images=True):
 
 
 def as_input(transform, rows):
-    return transform.to_input(transform.load(rows)).numpy()
+    loaded = transform.load(rows, transform.dtype)
+    return transform.to_input(transform.to_pixels(loaded, transform.dtype)).numpy()
 
 
 @pytest.mark.parametrize(
@@ -128,21 +130,33 @@ def test_many_images_load_as_each_one_alone():
     assert torch.equal(transform.load(rows)[257:258], transform.load(rows[257:258]))
 
 
-def test_random_affine_moves_every_image_and_keeps_shape_dtype_and_range():
-    generator = torch.Generator().manual_seed(0)
-    batch = torch.rand((16, 1, 32, 32), generator=generator, dtype=torch.float64) * 2 - 1
-    moved = random_affine(batch)
-    assert moved.shape == batch.shape
-    assert moved.dtype == batch.dtype
-    assert moved.abs().max() <= 1 + 1e-6
-    assert (moved - batch).abs().amax(dim=(1, 2, 3)).min() > 0.01
+def test_standardised_images_have_mean_0_and_spread_1_each_and_a_plain_one_stays_plain():
+    rows = np.random.default_rng(0).integers(0, 256, (3, 64)).astype(np.uint8)
+    rows[2] = 200
+    transform = replace(transform_of(rows, (8, 8, 1)), standardises=True)
+    pixels = as_input(transform, rows)
+    assert_allclose(pixels.mean(axis=(1, 2, 3)), 0, atol=1e-6)
+    assert_allclose(pixels[:2].std(axis=(1, 2, 3)), 1, rtol=1e-6)
+    assert np.array_equal(pixels[2], np.zeros((1, 8, 8)))
 
 
-def test_random_affine_flips_about_half_of_the_images():
-    left = torch.zeros((200, 1, 16, 16))
-    left[..., :4] = 1.0
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        moved = random_affine(left)
-    flipped = (moved[..., 8:].mean(dim=(1, 2, 3)) > moved[..., :8].mean(dim=(1, 2, 3))).float()
-    assert 0.35 < flipped.mean() < 0.65
+@pytest.mark.parametrize(
+    ("dtype", "factor", "message"),
+    [
+        (float, 3.0, r"from 0 to 765, far outside the range from 0 to 255 that was fitted"),
+        (np.float32, -1.0, "far outside"),
+        (float, 1 / 255, r"from 0 to 1, in a small part of the range from 0 to 255"),
+    ],
+)
+def test_float_images_on_another_scale_than_the_fitted_ones_warn(dtype, factor, message):
+    rows = np.linspace(0, 255, 128).astype(np.uint8).reshape(2, 64)
+    transform = transform_of(rows, (8, 8, 1))
+    with pytest.warns(UserWarning, match=message):
+        transform.warn_of_other_range((rows * factor).astype(dtype))
+
+
+def test_images_near_the_fitted_range_and_features_do_not_warn():
+    rows = np.linspace(0, 200, 128).reshape(2, 64)
+    transform_of(rows, (8, 8, 1)).warn_of_other_range(rows * 1.2)
+    transform_of(rows, (8, 8, 1)).warn_of_other_range((rows * 3).astype(np.int64))
+    transform_of(rows, (8, 8, 1), are_images=False).warn_of_other_range(rows * 50)

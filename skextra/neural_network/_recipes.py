@@ -1,0 +1,83 @@
+"""What ``"auto"`` means: the recipe of each architecture, all in one place.
+
+To change how an architecture is trained, change its line at the end of this file.
+"""
+
+from dataclasses import asdict, dataclass, replace
+from math import ceil
+
+SMALL_SIDE = 32  # pixels: networks on such images are small, and so are the things in them
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How an architecture is trained unless a parameter says otherwise."""
+
+    image_size: int = 128
+    max_epochs: int = 25
+    batch_size: int = 32
+    learning_rate: float = 1e-4
+    small_learning_rate: float = 1e-3  # for images of at most SMALL_SIDE pixels a side
+    weight_decay: float = 0.01
+    optimizer: str = "AdamW"
+    lr_scheduler: str | None = None
+    dropout: float = 0.0
+    label_smoothing: float = 0.0
+    augmentation: str | None = None
+    # No parameter sets what follows.
+    min_updates: int = 200  # of the weights, however small the training set
+    warm_up: float = 0.3  # share of the training in which OneCycleLR raises the rate
+    decay_norms: bool = True  # whether weight decay reaches biases and batch norms as well
+    weight_averaging: float = 0.0  # decay an update of the averaged weights that predict; 0: none
+    standardise_images: bool = False  # give each image mean 0 and standard deviation 1
+    flip_at_prediction: bool = False  # average the logits of an image and its mirror image
+
+    def resolve(self, chosen, *, n_samples, size, are_features):
+        """Return the settings of a training: `chosen`, with each "auto" filled in.
+
+        Four rules look at the data. Images of at most 32 pixels a side learn at the rate for small
+        images and are not augmented: a mirrored or cut digit is another digit. Neither are
+        features, which are no images. A set so small that the recipe's epochs would be under
+        `min_updates` gets more epochs. The mirror image is asked only where training has mirrored.
+        """
+        is_small = max(size) <= SMALL_SIDE
+        automatic = asdict(self)
+        automatic["learning_rate"] = self.small_learning_rate if is_small else self.learning_rate
+        del automatic["small_learning_rate"], automatic["min_updates"]
+        if is_small or are_features:
+            automatic["augmentation"] = None
+        if are_features:
+            automatic["standardise_images"] = False
+        given = {
+            name: value
+            for name, value in chosen.items()
+            if not (isinstance(value, str) and value == "auto")
+        }
+        settings = {**automatic, **given}
+        if "max_epochs" not in given:
+            n_batches = ceil(n_samples / settings["batch_size"])
+            settings["max_epochs"] = max(self.max_epochs, ceil(self.min_updates / n_batches))
+        settings["flip_at_prediction"] &= isinstance(settings["augmentation"], str)
+        return settings
+
+
+REFERENCE = Recipe(dropout=0.5)
+BASELINE = Recipe()
+RESIDUAL = Recipe(
+    max_epochs=45,
+    batch_size=64,
+    learning_rate=3e-3,
+    small_learning_rate=3e-3,
+    weight_decay=0.05,
+    lr_scheduler="OneCycleLR",
+    dropout=0.2,
+    label_smoothing=0.05,
+    augmentation="scan",
+    min_updates=100,
+    warm_up=0.2,
+    decay_norms=False,
+    weight_averaging=0.995,
+    standardise_images=True,
+    flip_at_prediction=True,
+)
+MOBILE = replace(RESIDUAL)

@@ -1,0 +1,105 @@
+"""What a training borrows from the process: generators, threads, a device."""
+
+import contextlib
+import functools
+import threading
+
+import torch
+from threadpoolctl import ThreadpoolController
+
+from skextra.parallel import leased_device
+
+# torch has one default generator a process. Fits in threads of one process take turns, so that
+# each draws the sequence of its own seed.
+_GENERATOR_LOCK = threading.RLock()
+
+# Pixels of a batch up to which one thread is about as fast as two, and not slowed by neighbours.
+SMALL_BATCH = 64 * 8 * 8
+
+
+@contextlib.contextmanager
+def private_generator(state_or_seed, device):
+    """Run torch's default generators from a seed or state, then put back what was there.
+
+    Parameters
+    ----------
+    state_or_seed : int or tensor
+        A seed, or what this context manager's `get_state` returned at the end of another run.
+    device : torch.device
+        The accelerator whose generator is kept as well.
+
+    Yields
+    ------
+    get_state : callable
+        Returns the state of the CPU generator.
+    """
+    devices = [device] if device.type == "cuda" else []
+    with _GENERATOR_LOCK, torch.random.fork_rng(devices=devices):
+        if isinstance(state_or_seed, torch.Tensor):
+            torch.default_generator.set_state(state_or_seed)
+        else:
+            torch.default_generator.manual_seed(state_or_seed)
+            if devices:
+                torch.cuda.manual_seed(state_or_seed)
+        yield torch.default_generator.get_state
+
+
+def generator_states(device):
+    """Return the states of the generators that a training on a device draws from."""
+    states = {"cpu": torch.default_generator.get_state()}
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    return states
+
+
+def set_generator_states(states, device):
+    """Put the generators in the states that `generator_states` returned."""
+    torch.default_generator.set_state(states["cpu"])
+    if device.type == "cuda" and "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"], device)
+
+
+def threads_for(n_pixels):
+    """Return a context in which torch computes batches of so many pixels without waste.
+
+    Threads of OpenMP wait for each other by spinning: on a machine with other work a small batch
+    takes many times as long on two threads as on one. Larger ones keep the threads there are.
+    Only the calling thread is limited, and what it had comes back.
+    """
+    if n_pixels > SMALL_BATCH:
+        return contextlib.nullcontext()
+    return _thread_pools().limit(limits=1, user_api="openmp")
+
+
+@functools.cache
+def _thread_pools():
+    return ThreadpoolController()
+
+
+def torch_device(device):
+    """Return the torch device that `device` names; "auto" is the leased one, else the best."""
+    if device != "auto":
+        try:
+            return torch.device(device)
+        except RuntimeError as error:
+            raise ValueError(f"device={device!r} is no device of torch: {error}") from error
+    if (leased := leased_device()) is not None:
+        return torch.device(leased)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+@contextlib.contextmanager
+def explaining_lack_of_memory(doing, batch_size, device):
+    """Say which batch size failed where the memory of a device does not suffice."""
+    try:
+        yield
+    except RuntimeError as error:
+        is_cpu = "DefaultCPUAllocator" in str(error)
+        if not is_cpu and not isinstance(error, torch.OutOfMemoryError):
+            raise
+        raise torch.OutOfMemoryError(
+            f"The memory of {device} does not suffice for {doing} with batches of {batch_size} "
+            f"images. Give a smaller batch_size or image_size. ({error})"
+        ) from error

@@ -1,0 +1,107 @@
+"""Bad input is refused in scikit-learn's words, and a call that fails changes nothing."""
+
+import pickle
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.datasets import load_iris
+from sklearn.exceptions import NotFittedError
+from sklearn.naive_bayes import GaussianNB
+
+from skextra import ScratchGaussianNB
+from tests.naive_bayes.comparing import assert_same_model
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "message"),
+    [
+        ([[np.inf], [1.0]], [0, 1], "Input X contains infinity"),
+        ([[1j], [1.0]], [0, 1], "Complex data not supported"),
+        ([["a"], ["b"]], [0, 1], "could not convert string|dtype='numeric'"),
+        (np.empty((0, 2)), [], "0 sample"),
+        ([[1.0], [2.0]], [0], "inconsistent numbers of samples"),
+        ([1.0, 2.0], [0, 1], "Expected 2D array"),
+    ],
+)
+def test_bad_data_is_refused_in_the_words_of_scikit_learn(X, y, message):
+    with pytest.raises(ValueError, match=message):
+        ScratchGaussianNB().fit(X, y)
+
+
+def test_infinity_is_refused_when_predicting():
+    model = ScratchGaussianNB().fit([[0.0, 1.0], [1.0, 2.0]], [0, 1])
+    for X in ([[np.inf, 0.0]], sparse.csr_array([[np.inf, 0.0]])):
+        with pytest.raises(ValueError, match="contains infinity"):
+            model.predict(X)
+
+
+@pytest.mark.parametrize(
+    ("priors", "message"),
+    [
+        ([0.5, 0.4], "The sum of the priors should be 1."),
+        ([0.2, 0.3, 0.5], "Number of priors must match number of classes."),
+        ([-0.5, 1.5], "Priors must be non-negative."),
+    ],
+)
+def test_bad_priors_are_refused_in_the_words_of_scikit_learn(priors, message):
+    X, y = [[0.0], [1.0]], [0, 1]
+    for model in (ScratchGaussianNB(priors=priors), GaussianNB(priors=priors)):
+        with pytest.raises(ValueError, match=message):
+            model.fit(X, y)
+
+
+def test_bad_weights_labels_and_widths_are_refused():
+    X, y = np.array([[0.0, 1.0], [1.0, 3.0]]), np.array([0, 1])
+    with pytest.raises(ValueError, match="Negative values in data passed to `sample_weight`"):
+        ScratchGaussianNB().fit(X, y, [-1, 1])
+    with pytest.raises(ValueError, match="at least one non-zero"):
+        ScratchGaussianNB().fit(X, y, [0, 0])
+    model = ScratchGaussianNB().partial_fit(X, y, classes=[0, 1])
+    with pytest.raises(
+        ValueError, match=r"\[2\] in y do not exist in the initial classes \[0 1\]"
+    ):
+        model.partial_fit(X, [0, 2])
+    with pytest.raises(ValueError, match="3 features"):
+        model.partial_fit(np.zeros((2, 3)), y)
+    with pytest.raises(ValueError, match="classes must be passed"):
+        ScratchGaussianNB().partial_fit(X, y)
+
+
+def test_a_failed_first_batch_leaves_nothing_behind():
+    model = ScratchGaussianNB()
+    with pytest.raises(ValueError, match="infinity"):
+        model.partial_fit([[np.inf], [1.0]], [0, 1], classes=[0, 1])
+    with pytest.raises(NotFittedError):
+        model.predict([[0.0]])
+    model.partial_fit([[0.0], [1.0]], [0, 2], classes=[0, 2])
+    assert model.classes_.tolist() == [0, 2]
+
+
+def test_a_failed_fit_leaves_the_earlier_one():
+    X, y = load_iris(return_X_y=True, as_frame=True)
+    model = ScratchGaussianNB().fit(X, y)
+    before = pickle.dumps(model)
+    with pytest.raises(ValueError, match="infinity"):
+        model.fit(np.full((2, 3), np.inf), ["a", "b"])
+    assert pickle.dumps(model) == before
+    assert model.predict(X).shape == (150,)
+
+
+def test_a_failed_batch_leaves_the_model_as_it_was():
+    X, y = load_iris(return_X_y=True)
+    model = ScratchGaussianNB().fit(X, y)
+    before = pickle.dumps(model)
+    with pytest.raises(ValueError, match="infinity"):
+        model.partial_fit(np.full((2, 4), np.inf), [0, 1])
+    assert pickle.dumps(model) == before
+
+
+def test_a_pickle_of_a_later_version_says_so():
+    model = ScratchGaussianNB().fit([[0.0], [1.0]], [0, 1])
+    again = pickle.loads(pickle.dumps(model))
+    assert_same_model(again, model)
+    state = model.__getstate__()
+    state["_state_version"] += 1
+    with pytest.raises(ValueError, match="later version of skextra"):
+        ScratchGaussianNB().__setstate__(state)

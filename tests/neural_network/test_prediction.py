@@ -1,0 +1,112 @@
+"""One path for every prediction."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.datasets import load_digits
+from sklearn.metrics import log_loss
+
+from skextra import TumorCNNClassifier
+from skextra.neural_network._architectures import MobileNet, ResNet, SequentialCNN
+from skextra.neural_network._prediction import for_inference
+
+
+@pytest.fixture(scope="module")
+def digits():
+    images, target = load_digits(return_X_y=True)
+    return images.reshape(-1, 8, 8), target
+
+
+def trained(factory):
+    """Return a network whose batch norms have statistics of their own."""
+    generator = torch.Generator().manual_seed(0)
+    module = factory((16, 16, 1), 3)
+    for name, value in module.state_dict().items():
+        if "running" in name or (value.ndim == 1 and value.is_floating_point()):
+            value.copy_(torch.rand(value.shape, generator=generator) + 0.5)
+    return module.eval()
+
+
+@pytest.mark.parametrize("factory", [ResNet, MobileNet])
+def test_folded_batch_norms_compute_the_same_function_and_none_is_left(factory):
+    module = trained(factory)
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    folded = for_inference(module, torch.float64)
+    assert not [layer for layer in folded.modules() if isinstance(layer, torch.nn.BatchNorm2d)]
+    images = torch.rand(5, 1, 16, 16, dtype=torch.float64)
+    assert_allclose(
+        folded(images).detach(), module.double()(images).detach(), rtol=1e-10, atol=1e-10
+    )
+    for name, value in before.items():
+        assert_allclose(module.state_dict()[name], value, err_msg=name)
+
+
+def test_a_network_without_batch_norms_is_not_copied():
+    module = SequentialCNN((8, 8, 1), 3)
+    assert for_inference(module, torch.float32) is module
+
+
+@pytest.mark.parametrize("architecture", ["sequential", "resnet", "mobilenet"])
+def test_one_image_gets_the_answer_it_gets_among_a_thousand(digits, architecture):
+    images, target = digits
+    classifier = TumorCNNClassifier(architecture=architecture, max_epochs=2, random_state=0)
+    classifier.fit(images[:200], target[:200])
+    together = classifier.predict_proba(images[:1000])
+    for some in ([0], [999], range(510, 515)):
+        assert_allclose(classifier.predict_proba(images[some]), together[some], atol=1e-5)
+
+
+def test_the_memory_of_a_prediction_does_not_grow_with_the_number_of_images(digits):
+    images = np.zeros((1000, 64, 64), np.uint8)
+    classifier = TumorCNNClassifier(max_epochs=1, random_state=0)
+    classifier.fit(images[:4] + np.arange(4, dtype=np.uint8)[:, None, None], [0, 1, 0, 1])
+    largest = 0
+
+    def note(layer, inputs, output):
+        nonlocal largest
+        largest = max(largest, output.numel())
+
+    classifier.net_.module_.layers[0].register_forward_hook(note)
+    classifier.predict(images)
+    assert largest <= 32 * 2**17
+
+
+def test_an_image_and_its_mirror_image_get_the_same_answer_where_both_are_asked():
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (20, 40, 48)).astype(np.uint8)
+    classifier = TumorCNNClassifier(architecture="resnet", max_epochs=1, random_state=0)
+    classifier.fit(images, np.arange(20) % 2)
+    assert classifier.recipe_["flip_at_prediction"]
+    assert_allclose(
+        classifier.decision_function(images),
+        classifier.decision_function(images[:, :, ::-1]),
+        atol=1e-5,
+    )
+
+
+def test_calibration_of_an_overconfident_network_lowers_the_log_loss(digits):
+    images, target = digits
+    train, test = slice(0, 300), slice(900, None)
+    sure = TumorCNNClassifier(architecture="mlp", max_epochs=3, learning_rate=0.3, random_state=0)
+    calibrated = CalibratedClassifierCV(sure, method="temperature", cv=3, ensemble=False)
+    calibrated.fit(images[train], target[train])
+    proba = calibrated.predict_proba(images[test])
+    assert_allclose(proba.sum(axis=1), 1)
+    uncalibrated = sure.fit(images[train], target[train]).predict_proba(images[test])
+    uncalibrated = uncalibrated.clip(1e-15)
+    assert log_loss(target[test], proba) < log_loss(
+        target[test], uncalibrated / uncalibrated.sum(axis=1, keepdims=True)
+    )
+
+
+def test_the_trained_network_can_be_exported_by_torch(digits, tmp_path):
+    images, target = digits
+    classifier = TumorCNNClassifier(architecture="resnet", max_epochs=1, random_state=0)
+    module = classifier.fit(images[:50], target[:50]).net_.module_.eval()
+    example = torch.rand(2, 1, 8, 8)
+    exported = torch.export.export(module, (example,))
+    assert_allclose(
+        exported.module()(example).detach(), module(example).detach(), rtol=1e-5, atol=1e-6
+    )

@@ -1,0 +1,47 @@
+"""What "auto" means."""
+
+import pytest
+
+from skextra.neural_network._recipes import RESIDUAL, Recipe
+
+AUTO = dict.fromkeys(
+    [
+        *("image_size", "max_epochs", "batch_size", "learning_rate", "weight_decay", "optimizer"),
+        *("lr_scheduler", "dropout", "label_smoothing", "augmentation"),
+    ],
+    "auto",
+)
+
+
+def resolve(recipe, chosen=(), n_samples=5000, side=128, are_features=False):
+    chosen = {**AUTO, **dict(chosen)}
+    size = (side, side)
+    return recipe.resolve(chosen, n_samples=n_samples, size=size, are_features=are_features)
+
+
+def test_a_chosen_setting_overrides_the_recipe_and_auto_does_not():
+    settings = resolve(Recipe(), {"optimizer": "SGD", "learning_rate": 0.5})
+    assert settings["optimizer"] == "SGD"
+    assert settings["learning_rate"] == 0.5
+    assert settings["max_epochs"] == 25
+    assert settings["batch_size"] == 32
+
+
+def test_small_images_learn_faster_and_small_sets_longer():
+    settings = resolve(Recipe(), n_samples=10, side=8)
+    assert settings["learning_rate"] == pytest.approx(1e-3)
+    assert settings["max_epochs"] == 200
+    assert resolve(Recipe(), n_samples=6400, side=33)["learning_rate"] == pytest.approx(1e-4)
+    assert resolve(Recipe(), {"max_epochs": 2}, n_samples=10)["max_epochs"] == 2
+
+
+def test_only_images_over_32_pixels_are_augmented_and_asked_mirrored():
+    settings = resolve(RESIDUAL)
+    assert (settings["augmentation"], settings["flip_at_prediction"]) == ("scan", True)
+    assert settings["standardise_images"]
+    small = resolve(RESIDUAL, side=32)
+    assert (small["augmentation"], small["flip_at_prediction"]) == (None, False)
+    features = resolve(RESIDUAL, side=200, are_features=True)
+    assert (features["augmentation"], features["standardise_images"]) == (None, False)
+    assert not resolve(RESIDUAL, {"augmentation": None})["flip_at_prediction"]
+    assert resolve(RESIDUAL, {"augmentation": "affine"}, side=28)["flip_at_prediction"]
