@@ -6,7 +6,6 @@ import os
 import sys
 import threading
 import warnings
-from numbers import Integral, Real
 
 from joblib.parallel import (
     AutoBatchingMixin,
@@ -19,6 +18,7 @@ from joblib.parallel import (
 
 from skextra.parallel._ledger import Ledger
 from skextra.parallel._messages import INITIALIZER, SETTINGS, pack
+from skextra.parallel._options import check_options, known_options
 from skextra.parallel._pool import get_pool
 from skextra.parallel._sharing import Store
 from skextra.parallel._worker import Settings
@@ -29,18 +29,6 @@ _BATCH_SECONDS = 0.03
 _BATCH_GROWTH = 8
 # So much is lost at most, for each worker, if a program with a journal is killed.
 _JOURNALED_BATCH_SECONDS = 0.01
-# What joblib.Parallel passes to every backend, needed or not.
-_FROM_JOBLIB = {"max_nbytes", "temp_folder", "mmap_mode", "verbose", "context"}
-_OPTIONS = {
-    "devices",
-    "inner_max_num_threads",
-    "initializer",
-    "initargs",
-    "journal",
-    "max_retries",
-    "task_timeout",
-    "tasks_per_device",
-}
 
 
 def _store(max_nbytes=2**20, mmap_mode="r", temp_folder=None, **others):
@@ -51,14 +39,6 @@ def _store(max_nbytes=2**20, mmap_mode="r", temp_folder=None, **others):
 def _large_result(max_nbytes):
     """Say from which size on results are shared: small ones are not worth a file each."""
     return max(max_nbytes, 2**20)
-
-
-def _are_names(devices):
-    return (
-        isinstance(devices, list | tuple)
-        and len(devices) > 0
-        and all(isinstance(name, str) for name in devices)
-    )
 
 
 class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
@@ -269,32 +249,9 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
 
     def _take_options(self, options):
         """Take what was given to ``Parallel``; it goes before what the constructor got."""
-        unknown = sorted(options.keys() - _OPTIONS - _FROM_JOBLIB)
-        if unknown:
-            raise TypeError(
-                f'the "skextra" backend has no option {", ".join(map(repr, unknown))}; it has '
-                f"{', '.join(map(repr, sorted(_OPTIONS)))}"
-            )
-        for name in _OPTIONS & options.keys():
-            setattr(self, name, options[name])
-        threads = self.inner_max_num_threads
-        if threads is not None and not (isinstance(threads, Integral) and threads > 0):
-            raise ValueError(f"inner_max_num_threads must be a positive integer, got {threads!r}")
-        if self.initializer is not None and not callable(self.initializer):
-            raise TypeError(f"initializer must be callable, got {self.initializer!r}")
-        if not (isinstance(self.max_retries, Integral) and self.max_retries >= 0):
-            raise ValueError(f"max_retries must be 0 or more, got {self.max_retries!r}")
-        limit = self.task_timeout
-        if limit is not None and not (isinstance(limit, Real) and 0 < limit < float("inf")):
-            raise ValueError(f"task_timeout must be a number of seconds over 0, got {limit!r}")
-        if self.journal is not None and not isinstance(self.journal, str | os.PathLike):
-            raise TypeError(f"journal must be the path of a file, got {self.journal!r}")
-        if self.devices is not None and not _are_names(self.devices):
-            raise TypeError(f"devices must be a list of names, got {self.devices!r}")
-        if not (isinstance(self.tasks_per_device, Integral) and self.tasks_per_device > 0):
-            raise ValueError(
-                f"tasks_per_device must be a positive integer, got {self.tasks_per_device!r}"
-            )
+        for name, value in known_options(options).items():
+            setattr(self, name, value)
+        check_options(self)
 
     def _open_session(self, n_jobs):
         settings = Settings(
