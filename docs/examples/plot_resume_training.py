@@ -2,8 +2,8 @@
 A training that is killed and goes on
 =====================================
 
-A long fit is killed in the middle, by the signal that nothing can catch. The same lines run again go
-on where it was, and end with the same bits as a fit that nobody disturbed.
+A long fit is killed in the middle, by the signal that nothing can catch. The same lines run again
+go on where it was, and end with the same bits as a fit that nobody disturbed.
 """
 
 # %%
@@ -63,8 +63,8 @@ program = start()
 print(program.communicate()[0])
 
 # %%
-# An undisturbed fit has the same losses, and its predictions are the same to the last bit. The model
-# comes from the file that the program wrote, which holds no code.
+# An undisturbed fit has the same losses, and its predictions are the same to the last bit. The
+# model comes from the file that the program wrote, which holds no code.
 
 digits = load_digits()
 resumed = load_model(Path(folder.name, "digits.safetensors"))
