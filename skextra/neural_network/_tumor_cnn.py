@@ -65,7 +65,8 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
     Parameters
     ----------
     architecture : str or type, default="sequential"
-        The network, by name or as a class. ``"sequential"`` is the reference: three 3x3 convolutions with 32, 64 and
+        The network, by name or as a class.
+        ``"sequential"`` is the reference: three 3x3 convolutions with 32, 64 and
         128 channels, each followed by ReLU and 2x2 max-pooling, then 256 units with dropout.
         ``"resnet"`` has residual blocks [2]_, ``"mobilenet"`` inverted residuals with depthwise
         convolutions [3]_. ``"mlp"`` (256 hidden units) and ``"linear"`` (softmax regression) are
