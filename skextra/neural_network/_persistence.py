@@ -97,13 +97,12 @@ def save_model(classifier, path):
         "recipe": {name: _as_text(name, value) for name, value in classifier.recipe_.items()},
         "history": {name: getattr(classifier, name) for name in _HISTORY},
     }
-    text = json.dumps(description, allow_nan=False)
     metadata = {
         "skextra": str(FORMAT),
         "written_by": f"skextra {importlib.metadata.version('skextra')}",
-        "model": text,
-        "sha256": _digest(text, tensors),
+        "model": json.dumps(description, allow_nan=False),
     }
+    metadata["sha256"] = _digest(metadata, tensors)
     write_whole(path, safetensors.torch.save(tensors, metadata))
 
 
@@ -155,13 +154,13 @@ def _read(path):
         ) from error
     if "skextra" not in metadata:
         raise ValueError(f"{path} holds tensors, but no model that save_model has written.")
-    if metadata["skextra"] != str(FORMAT):
+    if metadata["skextra"].isdecimal() and int(metadata["skextra"]) > FORMAT:
         raise ValueError(
             f"{path} was written by {metadata.get('written_by')} in format "
             f"{metadata['skextra']}; this version reads format {FORMAT}. Install the version "
             "that wrote it, or a newer one."
         )
-    if metadata.get("sha256") != _digest(metadata.get("model", ""), tensors):
+    if metadata.pop("sha256", None) != _digest(metadata, tensors):
         raise ValueError(f"{path} is damaged: its content does not match its digest.")
     return json.loads(metadata["model"]), tensors
 
@@ -271,8 +270,9 @@ def _labels_as_text(classes):
     return {"dtype": classes.dtype.str if classes.dtype != object else "O", "labels": labels}
 
 
-def _digest(text, tensors):
-    digest = hashlib.sha256(text.encode())
+def _digest(metadata, tensors):
+    """Return the digest of all that a file holds but the digest."""
+    digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
