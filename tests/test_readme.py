@@ -1,11 +1,13 @@
 """The README's examples run, and its commands name what exists."""
 
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
 from PIL import Image
 
@@ -54,24 +56,38 @@ def test_every_required_and_test_dependency_is_pinned():
     assert names <= pinned
 
 
-@pytest.mark.parametrize("layout", ["synthetic", "classes", "Training/Testing"])
-def test_the_main_job_runs_end_to_end(layout, tmp_path):
-    arguments = ["--image-size", "24", "--max-epochs", "1", "--output", "pictures"]
-    if layout != "synthetic":
-        folders = ["Training", "Testing"] if layout == "Training/Testing" else ["."]
-        for seed, folder in enumerate(folders):
-            write_slices(tmp_path / "scans" / folder, seed)
-        arguments += ["--data", "scans"]
-    done = run([str(ROOT / "docs" / "examples" / "plot_quickstart.py"), *arguments], tmp_path)
+QUICKSTART = str(ROOT / "docs" / "examples" / "plot_quickstart.py")
+SMALL = ["--image-size", "24", "--max-epochs", "1", "--output", "pictures"]
+
+
+def test_the_main_job_runs_end_to_end(tmp_path):
+    done = run([QUICKSTART, *SMALL], tmp_path)
     assert re.search(r"ScratchGaussianNB +0\.9[0-9]+", done.stdout)
     naive_bayes = re.findall(r"GaussianNB +(0\.\d+)", done.stdout)
     assert naive_bayes[0] == naive_bayes[1]
-    assert "architecture=sequential" in done.stdout
-    assert "Confusion matrix" in done.stdout
-    if layout == "Training/Testing":
-        assert "test slices have a near duplicate in Training" in done.stdout
+    assert "architecture=sequential" in done.stdout  # a line of the progress in a worker
+    check_report_and_pictures(done.stdout, tmp_path)
+
+
+@pytest.mark.parametrize("parts", [["."], ["Training", "Testing"]], ids=" ".join)
+def test_the_main_job_takes_a_folder_of_scans(parts, tmp_path, monkeypatch, capsys):
+    """As the script does, in this process: its workers are started already."""
+    for seed, part in enumerate(parts):
+        write_slices(tmp_path / "scans" / part, seed)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [QUICKSTART, *SMALL, "--data", "scans"])
+    runpy.run_path(QUICKSTART, run_name="__main__")
+    plt.close("all")
+    printed = capsys.readouterr().out
+    check_report_and_pictures(printed, tmp_path)
+    assert ("test slices have a near duplicate in Training" in printed) == (len(parts) == 2)
+
+
+def check_report_and_pictures(printed, folder):
+    assert "Best: {'architecture'" in printed
+    assert "Confusion matrix" in printed
     for name in ("training_curve.png", "predictions.png"):
-        with Image.open(tmp_path / "pictures" / name) as picture:
+        with Image.open(folder / "pictures" / name) as picture:
             assert min(picture.size) > 300
 
 

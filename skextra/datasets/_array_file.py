@@ -1,5 +1,6 @@
 """An array in a file: for images that memory does not hold."""
 
+import errno
 import os
 
 import numpy as np
@@ -52,13 +53,22 @@ class ArrayFile:
         return np.memmap(self._partial, dtype=np.uint8, mode="r+", offset=offset, shape=shape)
 
     def finish(self, shape):
-        """Let the file appear with the rows that `shape` still has; return it copy-on-write."""
+        """Let the file appear with the rows that `shape` still has; return it mapped.
+
+        Copy-on-write, or read-only where the system has not the memory to promise that all of it
+        may be written to.
+        """
         with open(self._partial, "r+b") as file:
             # NumPy pads the header for any number of rows, so that it keeps its length.
             _write_header(file, shape)
             file.truncate(file.tell() + int(np.prod(shape)))
         os.replace(self._partial, self.path)
-        return np.load(self.path, mmap_mode="c")
+        try:
+            return np.load(self.path, mmap_mode="c")
+        except OSError as error:
+            if error.errno != errno.ENOMEM:
+                raise
+            return np.load(self.path, mmap_mode="r")
 
 
 def _write_header(file, shape):

@@ -77,6 +77,8 @@ def _convert(image, mode):
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "black"), image)
+    if image.mode == "LAB":  # of which Pillow makes colour alone
+        image = image.convert("RGB")
     return image if image.mode == mode else image.convert(mode)
 
 

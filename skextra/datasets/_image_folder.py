@@ -93,7 +93,8 @@ def load_image_folder(
         A ``.npy`` file to hold the images, for folders larger than memory. It appears when all
         images are in it, in place of one of that name; nothing is left where loading fails. The
         arrays returned are mapped from it copy-on-write: what one writes to them stays out of the
-        file. ``numpy.load(mmap, mmap_mode="c")`` maps it again. With None, images are in memory.
+        file. Where it is larger than memory, they are mapped read-only.
+        ``numpy.load(mmap, mmap_mode="r")`` maps it again. With None, images are in memory.
 
     verbose : int, default=0
         Above 0, show a progress bar, which needs the extra ``plot``.
@@ -249,13 +250,17 @@ def _image_shape(image_size):
     """(height, width), or None for images that keep their size."""
     if image_size is None:
         return None
-    if isinstance(image_size, Integral):
-        return image_size, image_size
-    if len(image_size) != 2 or not all(isinstance(n, Integral) and n >= 1 for n in image_size):
+    pair = image_size if isinstance(image_size, tuple) else (image_size, image_size)
+    if len(pair) != 2 or not all(_is_count(n) for n in pair):
         raise ValueError(
-            f"image_size={image_size!r} is not a pair of a height and a width of at least 1 pixel."
+            f"image_size={image_size!r} is no number of pixels and no pair of a height and a "
+            "width of at least 1 pixel."
         )
-    return image_size
+    return pair
+
+
+def _is_count(number):
+    return isinstance(number, Integral) and not isinstance(number, bool) and number >= 1
 
 
 def _report(errors, on_error):

@@ -94,16 +94,21 @@ def visible_names(folder):
 
 
 def _refuse_parts_of_a_split(container, names):
-    """Raise where "classes" are the training and test part, each with the same classes inside."""
+    """Raise where "classes" are the training and test part, with the same classes inside."""
     if not {name.lower() for name in names} <= _NAMES_OF_PARTS:
         return
-    inside = [set(visible_names(os.path.join(container, name))) for name in names]
-    if all(inside) and all(part == inside[0] for part in inside):
+    inside = [_folders_in(os.path.join(container, name)) for name in names]
+    # A part may lack a class, and is still no class.
+    if shared := sorted(set.intersection(*inside)):
         paths = ", ".join(repr(os.path.join(container, name)) for name in names)
         raise ValueError(
             f"{names} in {container!r} are the parts of a split and not classes: each holds "
-            f"{sorted(inside[0])}. Give the parts themselves, container_path=[{paths}]."
+            f"{shared}. Give the parts themselves, container_path=[{paths}]."
         )
+
+
+def _folders_in(folder):
+    return {name for name in visible_names(folder) if os.path.isdir(os.path.join(folder, name))}
 
 
 def _files_below(folder, seen):

@@ -26,9 +26,11 @@ def check_images(images, name="images"):
     Raises
     ------
     ValueError
-        Where they have another number of dimensions, differ in size, or have no pixel or such as
-        are no finite numbers.
+        Where they are a dictionary, have another number of dimensions, differ in size, or have no
+        pixel or such as are no finite numbers.
     """
+    if isinstance(images, dict):
+        raise ValueError(f"{name} is a dictionary. Give the images in it, {name}['images'].")
     if isinstance(images, (list, tuple)) and len({np.shape(image) for image in images}) > 1:
         shapes = sorted({np.shape(image) for image in images})[:2]
         raise ValueError(
@@ -60,7 +62,7 @@ def standardised_thumbnails(images):
         One row an image; the product of two rows is their correlation.
     flat : ndarray of shape (n_samples,) and dtype bool
         Which images are of one brightness; their rows are 0.
-    brightness : ndarray of shape (n_samples,) and dtype float32
+    brightness : ndarray of shape (n_samples,) and dtype float32 or float64
         The mean brightness of each image.
     """
     n_samples, height, width = images.shape[:3]
@@ -68,7 +70,7 @@ def standardised_thumbnails(images):
     rows, columns = area_weights(height, dtype), area_weights(width, dtype)
     thumbnails = np.empty((n_samples, _SIDE * _SIDE), dtype=np.float32)
     flat = np.empty(n_samples, dtype=bool)
-    brightness = np.empty(n_samples, dtype=np.float32)
+    brightness = np.empty(n_samples, dtype=dtype)
     step = max(1, _PIXELS_PER_BLOCK // (height * width))
     for start in range(0, n_samples, step):
         block = slice(start, start + step)

@@ -3,6 +3,7 @@
 import errno
 import gc
 import os
+import resource
 
 import numpy as np
 import pytest
@@ -124,3 +125,21 @@ def test_the_maps_can_be_grouped(scans, tmp_path):
     """near_duplicate_groups takes a mapped array as it is."""
     bunch = load_image_folder(scans / "scans", mmap=tmp_path / "x.npy", on_error="skip")
     assert near_duplicate_groups(bunch.images).tolist() == [*range(6)] * 2
+
+
+def test_a_file_that_may_not_be_promised_whole_is_mapped_read_only(write, tmp_path):
+    """Where memory is short of a copy-on-write map, the images still come, and read-only."""
+    write({f"scans/{name}/{i}.png": gray(7, 1, 1) for name in "ab" for i in range(4)})
+    with open("/proc/self/statm") as file:
+        used = int(file.read().split()[5]) * resource.getpagesize()
+    limits = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (used + 100 * 2**20, limits[1]))
+    try:  # 128 MiB of images
+        path = tmp_path / "x.npy"
+        images, _ = load_image_folder(
+            tmp_path / "scans", image_size=4096, mmap=path, return_X_y=True
+        )
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, limits)
+    assert not images.flags.writeable
+    assert (images[:, ::500, ::500] == 7).all()

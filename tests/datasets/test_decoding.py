@@ -106,6 +106,13 @@ def test_cmyk_is_converted(write):
     assert one_pixel(Image.new("CMYK", (3, 3)), write, mode="RGB", suffix="tif") == [255] * 3
 
 
+def test_lab_becomes_gray_and_colour(write):
+    """A TIFF in CIELAB, of which Pillow alone makes no gray, is read in both modes."""
+    image = Image.new("LAB", (3, 3), (255, 128, 128))
+    assert one_pixel(image, write, suffix="tif") >= 250
+    assert min(one_pixel(image, write, mode="RGB", suffix="tif")) >= 250
+
+
 @pytest.mark.parametrize("suffix", ["png", "webp"])
 def test_transparent_pixels_are_laid_over_black(write, suffix):
     """What the colour under full transparency was does not matter."""

@@ -96,6 +96,12 @@ def test_constants_of_any_size_are_constant(value):
     assert near_duplicate_groups(np.repeat(images, 2, axis=0)).tolist() == [0, 0, 1, 1, 2, 2]
 
 
+def test_brightness_beyond_single_precision_is_told_apart():
+    """Even images of 1e300 and 2e300 are two groups, without a warning."""
+    images = np.ones((3, 4, 4)) * np.array([1e300, 2e300, 1e300])[:, None, None]
+    assert near_duplicate_groups(images).tolist() == [0, 1, 0]
+
+
 def test_small_contrast_on_a_large_offset_is_seen():
     """A pattern of a few levels on top of 60,000 is compared like any other."""
     a, b = (np.random.default_rng(0).random((2, 64, 64)) * 8).astype(np.uint16)
@@ -185,6 +191,7 @@ def test_input_is_left_as_it_was():
         ([[["a"]]], "strings"),
         ([np.zeros((3, 3)), np.zeros((4, 4))], r"one size, got shapes \(3, 3\) and \(4, 4\)"),
         (scipy.sparse.csr_array((4, 4)), "must be an array-like"),
+        ({"images": np.zeros((3, 4, 4))}, r"Give the images in it, images\['images'\]"),
     ],
 )
 def test_bad_images(images, message):

@@ -232,7 +232,9 @@ def test_class_without_a_readable_image(write, image_size):
         load_image_folder(folder, on_error="skip", image_size=image_size)
 
 
-@pytest.mark.parametrize("image_size", [0, -1, 2.5, "8", (8,), (8, 0), (8, 8.0), (8, 8, 3)])
+@pytest.mark.parametrize(
+    "image_size", [0, -1, True, 2.5, "8", (8,), (True, 8), (8, 0), (8, 8.0), (8, 8, 3)]
+)
 def test_bad_image_size(write, image_size):
     """An image_size that is no size is an error that shows it."""
     with pytest.raises(ValueError, match="image_size"):

@@ -153,6 +153,14 @@ def test_parts_of_a_split_are_not_classes(write):
     assert f"[{str(folder / 'Testing')!r}, {str(folder / 'Training')!r}]" in str(caught.value)
 
 
+def test_parts_are_known_where_one_lacks_a_class_or_holds_a_loose_file(write):
+    """A test part without one of the classes, or with a note beside them, is still a part."""
+    folder = write({f"{name}/1.png": gray(1) for name in ("train/a", "train/b", "test/b")})
+    write({"train/README.txt": b"about"})
+    with pytest.raises(ValueError, match=r"parts of a split .* each holds \['b'\]"):
+        load_image_folder(folder)
+
+
 def test_classes_called_train_and_test_are_classes_where_files_lie_in_them(write):
     """Only folders with the same folders inside are taken for parts of a split."""
     folder = write({"train/1.png": gray(1), "test/2.png": gray(2)})

@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.naive_bayes import GaussianNB
 from torch import nn
 
 from skextra import TumorCNNClassifier
@@ -126,8 +127,8 @@ def test_a_patch_larger_than_the_image_hides_all_of_it():
 def test_any_classifier_of_flat_rows_is_asked_in_flat_rows():
     """A linear model on digits relies on pixels that its coefficients weigh."""
     X, y = load_digits(return_X_y=True)
-    model = LogisticRegression(max_iter=2000).fit(X, y)
-    display = SaliencyDisplay.from_estimator(model, X[:2], y[:2], method="occlusion", patch_size=1)
+    model = LogisticRegression(solver="liblinear").fit(X, y == 0)
+    display = SaliencyDisplay.from_estimator(model, X[:2], method="occlusion", patch_size=1)
     assert display.images.shape == display.heatmaps.shape == (2, 8, 8)
     # A pixel that is 0 in all digits has no coefficient, and hiding it changes nothing.
     assert not display.heatmaps[:, 0, 0].any()
@@ -320,8 +321,8 @@ def test_a_network_without_a_convolution_is_sent_to_occlusion(spots, architectur
 def test_an_estimator_that_does_not_suit_the_method_is_an_error():
     """No network, no probabilities, not fitted: each says so."""
     X, y = load_digits(return_X_y=True)
-    with pytest.raises(ValueError, match="this LogisticRegression has none: use method='occlus"):
-        SaliencyDisplay.from_estimator(LogisticRegression(max_iter=2000).fit(X, y), X[:2])
+    with pytest.raises(ValueError, match="this GaussianNB has none: use method='occlusion'"):
+        SaliencyDisplay.from_estimator(GaussianNB().fit(X, y), X[:2])
     with pytest.raises(ValueError, match="RidgeClassifier has no predict_proba"):
         SaliencyDisplay.from_estimator(RidgeClassifier().fit(X, y), X[:2], method="occlusion")
     with pytest.raises(NotFittedError):
