@@ -13,7 +13,7 @@ CLASSIFIERS = {
     "ScratchGaussianNB n_jobs=2": lambda: ScratchGaussianNB(n_jobs=2),
     "GaussianNB": lambda: GaussianNB(),
 }
-SHAPES = ["1000 x 20 x 2", "50000 x 30 x 8", "200000 x 20 x 2", "20000 x 50 x 200"]
+SHAPES = ["1000 x 20 x 2", "200000 x 20 x 2", "5000 x 50 x 200"]
 
 
 def make_rows(shape, dtype=np.float64):
@@ -52,9 +52,20 @@ class Dense:
         """Seconds to predict the probabilities of the training rows."""
         self.classifier.predict_proba(self.X)
 
-    def peakmem_fit_predict(self, classifier, shape):
-        """Memory to fit and predict, the rows included."""
-        self.classifier.fit(self.X, self.y).predict(self.X)
+
+class Memory:
+    """200,000 rows of 20 features, 31 MiB."""
+
+    params = list(CLASSIFIERS)
+    param_names = ("classifier",)
+
+    def setup(self, classifier):
+        """Make the rows."""
+        self.X, self.y = make_rows("200000 x 20 x 2")
+
+    def peakmem_fit_predict(self, classifier):
+        """Peak memory of a process that fits and predicts, the rows included."""
+        CLASSIFIERS[classifier]().fit(self.X, self.y).predict(self.X)
 
 
 class Kinds:

@@ -63,7 +63,7 @@ class FirstFit:
 
 
 class LargeArray:
-    """A table of 400 MB that every task gets, on workers that are warm."""
+    """A table of 80 MB that every task gets, on workers that are warm."""
 
     params = [BACKENDS]
     param_names = ["backend"]
@@ -72,7 +72,7 @@ class LargeArray:
 
     def setup(self, backend):
         """Make the table and start the workers."""
-        self.X = np.random.default_rng(0).random((500_000, 100))
+        self.X = np.random.default_rng(0).random((100_000, 100))
         self.y = np.arange(len(self.X)) % 2
         self.parallel = Parallel(n_jobs=2, backend=backend)
         self.parallel(delayed(abs)(i) for i in range(10))

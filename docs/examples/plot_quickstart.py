@@ -21,7 +21,7 @@ programming exercise on medical images and never medical advice.
 """
 
 # %%
-# The options. Without any, everything below runs in a minute or two on two cores.
+# The options. Without any, everything below runs in under a minute on two cores.
 
 import argparse
 import sys
@@ -30,7 +30,7 @@ from pathlib import Path
 
 parser = argparse.ArgumentParser(description="skextra quickstart")
 parser.add_argument("--data", type=Path, help="folder of scans (default: synthetic slices)")
-parser.add_argument("--image-size", type=int, default=64, help="side in pixels (default: 64)")
+parser.add_argument("--image-size", type=int, default=48, help="side in pixels (default: 48)")
 parser.add_argument("--max-epochs", type=int, default=10, help="epochs a fit (default: 10)")
 parser.add_argument("--output", type=Path, default=Path("quickstart_output"), help="for pictures")
 options = parser.parse_args()

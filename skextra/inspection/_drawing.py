@@ -1,5 +1,7 @@
 """What all pictures share: axes to draw into, images on them, colours for any eye and printer."""
 
+from textwrap import fill
+
 import numpy as np
 
 # Okabe and Ito's colours, without those too pale on white: told apart with any colour vision.
@@ -96,6 +98,11 @@ def show_image(ax, image):
         image = (image - lowest) / ((highest - lowest) or 1)
     ax.imshow(image, cmap="gray", vmin=lowest, vmax=highest)
     ax.set(xticks=[], yticks=[])
+
+
+def wrapped(*lines, width):
+    """Return lines as one text, each broken where it is longer than ``width`` characters."""
+    return "\n".join(fill(line, width) for line in lines)
 
 
 def outlined():

@@ -197,9 +197,16 @@ class GaussianDensityDisplay:
         ]
         for axis in axes[:, 0]:
             axis.set_ylabel("density")
+        handles = self.lines_[0]
         if n_features == 2:
-            self._draw_boundary(self.axes_[2])
-        self.axes_[0].legend(fontsize="small")
+            # One entry a class, with its line and its marker.
+            handles = list(zip(handles, self._draw_boundary(self.axes_[2]), strict=True))
+        names = [str(name) for name in self.classes]
+        if ax is None:  # beside the panels, where it hides nothing
+            place = {"loc": "outside lower center", "ncols": min(len(names), 2 * n_columns)}
+            self.figure_.legend(handles, names, fontsize="small", **place)
+        else:
+            self.axes_[0].legend(handles, names, fontsize="small")
         return self
 
     def _draw_densities(self, axis, feature):
@@ -219,9 +226,7 @@ class GaussianDensityDisplay:
             density = np.exp(-((grid - mean) ** 2) / (2 * variance)) / np.sqrt(
                 2 * np.pi * variance
             )
-            lines += axis.plot(
-                grid, density, color=color, linestyle=line, label=str(self.classes[code])
-            )
+            lines += axis.plot(grid, density, color=color, linestyle=line)
         # A class that hardly varies has a needle for a bell, which would flatten all others.
         tallest = max(line.get_ydata().max() for line in lines)
         axis.set_ylim(0, 1.08 * min(max(tallest, highest), 3 * highest or np.inf))
@@ -230,6 +235,7 @@ class GaussianDensityDisplay:
         return lines
 
     def _draw_boundary(self, axis):
+        """Draw the regions and the rows in them; return the markers of each class."""
         a, b = self._grid(0), self._grid(1)
         squares = [
             (grid - self.means[:, [feature]]) ** 2 / self.variances[:, [feature]]
@@ -244,22 +250,16 @@ class GaussianDensityDisplay:
         levels = np.arange(n_classes + 1) - 0.5
         colors = [color for color, _, _ in self._looks]
         axis.contourf(a, b, codes, levels=levels, colors=colors, alpha=0.18)
+        points = []
         for code, (color, _, marker) in enumerate(self._looks):
             rows = self.values[self.codes == code]
-            axis.scatter(
-                *rows.T,
-                s=14,
-                color=color,
-                marker=marker,
-                linewidths=0.4,
-                edgecolors="white",
-                label=str(self.classes[code]),
-            )
+            look = {"color": color, "marker": marker, "edgecolors": "white"}
+            points.append(axis.scatter(*rows.T, s=14, linewidths=0.4, **look))
             if 0 < np.sum(codes == code) < codes.size:
                 axis.contour(a, b, codes == code, levels=[0.5], colors="black", linewidths=0.8)
         axis.set(xlabel=self.feature_names[0], ylabel=self.feature_names[1])
         axis.set_title("regions: most probable class", fontsize="medium")
-        axis.legend(fontsize="small")
+        return points
 
     def _grid(self, feature):
         """Points over the range of a feature, a little beyond the rows on either side."""

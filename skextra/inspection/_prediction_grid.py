@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
-from skextra.inspection._drawing import VERMILION, as_images, divide, show_image
+from skextra.inspection._drawing import VERMILION, as_images, divide, show_image, wrapped
 
 
 class PredictionGridDisplay:
@@ -194,10 +194,9 @@ class PredictionGridDisplay:
             axis.set_axis_off()
         if ax is None and self.y_true is not None:
             n_wrong = int(np.sum(self.y_pred != self.y_true))
-            self.figure_.suptitle(
-                f"{n_wrong} of {len(self.y_pred)} predictions are wrong"
-                + (": these come first, in thick frames" if n_wrong else "")
-            )
+            title = f"{n_wrong} of {len(self.y_pred)} predictions are wrong"
+            title += ": these come first, in thick frames" if n_wrong else ""
+            self.figure_.suptitle(wrapped(title, width=20 * n_columns), fontsize="medium")
         return self
 
     def _order(self):
@@ -218,7 +217,7 @@ class PredictionGridDisplay:
         if self.y_true is not None:
             lines.append(f"true: {self.y_true[index]}")
             wrong = self.y_pred[index] != self.y_true[index]
-        axis.set_title("\n".join(lines), fontsize=8)
+        axis.set_title(wrapped(*lines, width=28), fontsize=8)
         for edge in axis.spines.values():
             edge.set(color=VERMILION if wrong else "gray", linewidth=3.5 if wrong else 0.5)
 

@@ -5,7 +5,14 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from skextra.inspection._drawing import as_images, divide, outlined, require_pyplot, show_image
+from skextra.inspection._drawing import (
+    as_images,
+    divide,
+    outlined,
+    require_pyplot,
+    show_image,
+    wrapped,
+)
 
 _METHODS = ("grad_cam", "occlusion")
 
@@ -225,7 +232,7 @@ class SaliencyDisplay:
             lines = [f"explained: {self.targets[index]} ({self.probabilities[index]:.0%})"]
             if self.y_true is not None:
                 lines.append(f"true: {self.y_true[index]}")
-            above.set_title("\n".join(lines), fontsize=7)
+            above.set_title(wrapped(*lines, width=28), fontsize=7)
         self.axes_[0, 0].set_ylabel("image")
         self.axes_[1, 0].set_ylabel(self.method.replace("grad_cam", "Grad-CAM"))
         self.colorbar_ = self.figure_.colorbar(

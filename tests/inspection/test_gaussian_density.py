@@ -103,13 +103,29 @@ def test_names_come_from_the_table_or_the_caller():
     )
     assert [axis.get_xlabel() for axis in display.axes_] == [NAMES[3], NAMES[0], NAMES[3]]
     assert display.axes_[2].get_ylabel() == NAMES[0]
-    legend = [text.get_text() for text in display.axes_[0].get_legend().get_texts()]
+    legend = [text.get_text() for text in display.figure_.legends[0].get_texts()]
     assert legend == ["se", "ve", "vi"]
     display = GaussianDensityDisplay.from_estimator(
         ScratchGaussianNB().fit(ROWS, KINDS), ROWS, KINDS, features=["b"], feature_names="abcd"
     )
     assert display.axes_[0].get_xlabel() == "b"
     np.testing.assert_array_equal(display.values[:, 0], ROWS[:, 1])
+
+
+LONG = ["a class with a name as long as this one", "short", "another one of the long names"]
+
+
+def test_the_legend_hides_nothing(rendered):
+    """However long the names, the legend of a figure of its own overlaps no panel."""
+    model = ScratchGaussianNB().fit(ROWS, KINDS)
+    display = GaussianDensityDisplay.from_estimator(model, ROWS, KINDS, class_names=LONG)
+    rendered(display.figure_)
+    legend = display.figure_.legends[0].get_window_extent()
+    assert not any(legend.overlaps(axis.get_tightbbox()) for axis in display.axes_)
+    figure, axis = plt.subplots()
+    display.plot(ax=axis)
+    assert figure.legends == []
+    assert len(display.axes_[0].get_legend().get_texts()) == 3
 
 
 @pytest.mark.parametrize(("features", "n_panels"), [([0], 1), ([0, 1], 3), ([0, 1, 3], 3)])

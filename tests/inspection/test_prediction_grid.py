@@ -101,6 +101,17 @@ def test_the_whole_picture_is_rendered_without_a_warning(network, spots, rendere
     assert rendered(display.figure_) > 100
 
 
+def test_long_names_stay_in_the_picture(rendered):
+    """Titles of long class names are broken into lines that end inside the figure."""
+    names = ["a class with a name as long as this one", "another one of the long names"]
+    display = PredictionGridDisplay.from_predictions(IMAGES[:1], names[:1], names[1:])
+    rendered(display.figure_)
+    for text in (display.axes_.flat[0].title, display.figure_._suptitle):
+        extent = text.get_window_extent()
+        assert extent.x0 >= 0
+        assert extent.x1 <= display.figure_.bbox.x1
+
+
 def test_where_all_are_right_nothing_is_said_of_mistakes():
     display = PredictionGridDisplay.from_predictions(IMAGES, TRUE, TRUE)
     assert display.figure_.get_suptitle() == "0 of 5 predictions are wrong"
