@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.naive_bayes import GaussianNB
@@ -9,7 +10,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 
-from skextra import ScratchGaussianNB
+from skextra import ScratchGaussianNB, TumorCNNClassifier
 from skextra.datasets import make_brain_mri
 
 CLASSES = ["glioma", "meningioma", "notumor", "pituitary"]
@@ -189,3 +190,27 @@ def test_simple_classifiers_on_thumbnails_fall_short(slices):
     for classifier in (ScratchGaussianNB(), KNeighborsClassifier(1)):
         score = classifier.fit(X[:1200], y[:1200]).score(X[1200:], y[1200:])
         assert 0.3 < score < 0.75, classifier
+
+
+def mirror(batch):
+    return torch.where(torch.rand(len(batch), 1, 1, 1) < 0.5, batch.flip(3), batch)
+
+
+def test_a_network_tells_the_classes():
+    """Trained on 2,000 slices, the reference network passes 95 %, simple classifiers do not."""
+    X, y = make_brain_mri(3000, image_size=32, random_state=0)
+    train, test = slice(2000), slice(2000, None)
+    # In half the epochs of its recipe, at a rate that rises and falls, and on small slices.
+    network = TumorCNNClassifier(
+        max_epochs=14,
+        batch_size=64,
+        learning_rate=3e-3,
+        lr_scheduler="OneCycleLR",
+        augmentation=mirror,
+        random_state=0,
+    )
+    score = network.fit(X[train], y[train]).score(X[test], y[test])
+    assert score > 0.95
+    small = thumbnails(X, 16)
+    for classifier, limit in [(ScratchGaussianNB(), 0.9), (KNeighborsClassifier(1), score - 0.2)]:
+        assert classifier.fit(small[train], y[train]).score(small[test], y[test]) < limit
