@@ -42,7 +42,7 @@ for name in classes:
 # Averaged over many slices, where a tumour lies shows: the mean of each class less the mean of
 # ``"notumor"``, brighter in red and darker in blue.
 
-X, y = make_brain_mri(2000, image_size=64, noise=0, random_state=0)
+X, y = make_brain_mri(1000, image_size=64, noise=0, random_state=0)
 healthy = X[y == "notumor"].mean(axis=0)
 fig, axes = plt.subplots(1, 3, figsize=(9, 3.2), layout="constrained")
 for ax, name in zip(axes, ["glioma", "meningioma", "pituitary"], strict=True):
