@@ -48,14 +48,29 @@ def test_a_network_without_batch_norms_is_not_copied():
     assert for_inference(module, torch.float32) is module
 
 
-@pytest.mark.parametrize("architecture", ["sequential", "resnet", "mobilenet"])
-def test_one_image_gets_the_answer_it_gets_among_a_thousand(digits, architecture):
+@pytest.mark.parametrize("architecture", ["sequential", "resnet", "mobilenet", "mlp", "linear"])
+@pytest.mark.parametrize("kind", ["bytes", "floats", "features"])
+def test_one_image_gets_the_bits_it_gets_among_a_thousand(digits, architecture, kind):
     images, target = digits
+    X = images.astype(np.uint8) if kind == "bytes" else images
+    X = X.reshape(len(X), -1) if kind == "features" else X
     classifier = TumorCNNClassifier(architecture=architecture, max_epochs=2, random_state=0)
-    classifier.fit(images[:200], target[:200])
-    together = classifier.predict_proba(images[:1000])
-    for some in ([0], [999], range(510, 515)):
-        assert_allclose(classifier.predict_proba(images[some]), together[some], atol=1e-5)
+    classifier.fit(X[:200], target[:200])
+    together = classifier.decision_function(X[:1000])
+    for some in ([0], [999], [510, 3], range(200, 265)):
+        assert np.array_equal(classifier.decision_function(X[some]), together[some])
+
+
+@pytest.mark.parametrize("architecture", ["sequential", "resnet"])
+def test_one_resized_and_mirrored_image_gets_the_bits_it_gets_among_others(architecture):
+    images = np.random.default_rng(0).integers(0, 256, (20, 140, 131)).astype(np.uint8)
+    classifier = TumorCNNClassifier(
+        architecture=architecture, augmentation="affine", max_epochs=1, random_state=0
+    )
+    classifier.fit(images[:8], np.arange(8) % 2)
+    together = classifier.decision_function(images)
+    alone = [classifier.decision_function(image[np.newaxis])[0] for image in images]
+    assert np.array_equal(alone, together)
 
 
 def test_the_memory_of_a_prediction_does_not_grow_with_the_number_of_images(digits):

@@ -64,13 +64,6 @@ def test_the_predictions_agree_with_each_other(digits, fitted):
     assert np.array_equal(fitted.predict(images), fitted.classes_[logits.argmax(axis=1)])
 
 
-def test_one_image_gets_the_answer_it_gets_in_a_batch(digits, fitted):
-    images, _ = digits
-    together = fitted.predict_proba(images[:40])
-    alone = np.vstack([fitted.predict_proba(images[i : i + 1]) for i in range(40)])
-    assert_allclose(alone, together, atol=1e-5)
-
-
 def test_string_labels_and_colour_images_go_through(colored):
     images, names = colored
     classifier = TumorCNNClassifier(max_epochs=10, random_state=0).fit(images, names)
