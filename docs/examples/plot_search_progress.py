@@ -26,7 +26,9 @@ X, y = make_brain_mri(240, image_size=32, random_state=0)
 
 monitor = ScoringMonitor(scoring=["accuracy", "neg_log_loss"])
 network = TumorCNNClassifier(max_epochs=10, random_state=0).set_callbacks(monitor)
-search = GridSearchCV(network, {"architecture": ["linear", "mlp", "sequential"]}, cv=2)
+search = GridSearchCV(
+    network, {"architecture": ["linear", "mlp", "sequential"]}, cv=2, refit=False
+)
 search.set_callbacks(ProgressBar(max_propagation_depth=2))
 with joblib.parallel_config("skextra", n_jobs=2):
     search.fit(X, y)
@@ -38,7 +40,7 @@ with joblib.parallel_config("skextra", n_jobs=2):
 candidates = search.cv_results_["params"]
 curves = {}
 for row in monitor.get_logs().data:
-    if row["task_name"] == "epoch" and len(row["task_id_path"]) == 4:
+    if row["task_name"] == "epoch":
         _, _, fit, _ = row["task_id_path"]
         candidate, fold = divmod(fit, search.n_splits_)
         curves.setdefault((candidates[candidate]["architecture"], fold), []).append(row)
