@@ -116,6 +116,21 @@ def test_calibration_of_an_overconfident_network_lowers_the_log_loss(digits):
     )
 
 
+def test_a_temperature_undoes_the_modesty_that_label_smoothing_teaches(digits):
+    images, target = digits
+    modest = TumorCNNClassifier(
+        architecture="mlp", max_epochs=10, label_smoothing=0.3, random_state=0
+    )
+    calibrated = CalibratedClassifierCV(modest, method="temperature", cv=3, ensemble=False)
+    losses = []
+    for model in (modest, calibrated):
+        proba = model.fit(images[:900], target[:900]).predict_proba(images[900:])
+        losses.append(log_loss(target[900:], proba))
+    answers = [model.predict(images[900:]) for model in (modest, calibrated)]
+    assert np.array_equal(*answers)
+    assert losses[1] < 0.8 * losses[0]
+
+
 def test_the_trained_network_can_be_exported_by_torch(digits, tmp_path):
     images, target = digits
     classifier = TumorCNNClassifier(architecture="resnet", max_epochs=1, random_state=0)
