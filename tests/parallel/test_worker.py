@@ -15,15 +15,9 @@ from joblib import Parallel, delayed
 from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_info
 
+from tests.parallel.calls import ask
+
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
-
-
-def ask(function, *args, **options):
-    """Run a function in a worker and return its result."""
-    first, _ = Parallel(n_jobs=2, backend="skextra", **options)(
-        delayed(function)(*args) for _ in range(2)
-    )
-    return first
 
 
 def test_a_worker_sees_the_environment_of_the_moment(monkeypatch):
