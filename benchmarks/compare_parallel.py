@@ -4,12 +4,15 @@ Run ``python -m benchmarks.compare parallel``; it takes a few minutes. One case 
 which prints one number: ``python -m benchmarks.compare_parallel first_fit skextra``.
 """
 
+import compileall
 import contextlib
+import itertools
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 from time import perf_counter
 
 import numpy as np
@@ -19,7 +22,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.naive_bayes import GaussianNB
 
-import skextra  # noqa: F401  registers the backend
+import skextra
 
 # Not its classes: asv would take them for benchmarks of this file.
 from benchmarks import parallel as grid
@@ -32,6 +35,15 @@ def seconds_of(function, *args):
     started = perf_counter()
     function(*args)
     return perf_counter() - started
+
+
+def median_seconds(function, *args, repeat=3):
+    """Return how long a call takes once a first one is over.
+
+    The median, as a full garbage collection of everything imported may fall into any one of them.
+    """
+    function(*args)
+    return np.median([seconds_of(function, *args) for _ in range(repeat)])
 
 
 def small_fit(backend):
@@ -70,29 +82,28 @@ def _own_pids(backend):
 def empty_task(backend):
     """Microseconds an empty task, of 10,000 in a call, workers warm."""
     parallel = Parallel(n_jobs=2, backend=backend)
-    parallel(delayed(abs)(i) for i in range(10_000))
-    return 100 * seconds_of(parallel, (delayed(abs)(i) for i in range(10_000)))
+    return 100 * median_seconds(lambda: parallel(delayed(abs)(i) for i in range(10_000)))
 
 
 def search_of_200_fits(backend):
     """Seconds of a search of 200 small fits, workers warm."""
-    search(backend, 4)
-    return seconds_of(search, backend, 40)
+    return median_seconds(search, backend, 40)
 
 
 def search_of_1000_fits(backend):
     """Seconds of a search of 1,000 small fits, workers warm."""
-    search(backend, 4)
-    return seconds_of(search, backend, 200)
+    return median_seconds(search, backend, 200)
 
 
 def journal_of_200_fits(backend):
     """Seconds of a search of 200 small fits that writes a journal, workers warm."""
-    search(backend, 4)
     with tempfile.TemporaryDirectory() as folder:
-        started = perf_counter()
-        search(backend, 40, journal=os.path.join(folder, "search.sqlite"))
-        return perf_counter() - started
+        numbers = itertools.count()
+
+        def write():
+            search(backend, 40, journal=os.path.join(folder, f"{next(numbers)}.sqlite"))
+
+        return median_seconds(write)
 
 
 def large_array_seconds(backend):
@@ -103,13 +114,21 @@ def large_array_seconds(backend):
 
 
 def large_array_memory(backend):
-    """MiB of memory of all processes over 400 MB, what is shared counted once (PSS)."""
+    """MiB of all processes in a search over 400 MB, what is shared once (PSS)."""
     case = grid.LargeArray()
     case.setup(backend)
     return case.track_memory(backend)
 
 
-ALL = ("skextra", "loky", "multiprocessing")
+def large_array_memory_of_reads(backend):
+    """MiB of all processes whose tasks only sum 400 MB up, scikit-learn not used."""
+    case = grid.LargeArray()
+    case.setup(backend)
+    return case.track_memory_of_reads(backend)
+
+
+# "sequential" is no backend to compare with, but what the work takes where nobody shares it.
+ALL = ("skextra", "loky", "multiprocessing", "sequential")
 CASES = {
     first_fit: ALL,
     after_lost_worker: ("skextra", "loky"),  # multiprocessing waits for ever
@@ -119,13 +138,16 @@ CASES = {
     journal_of_200_fits: ("skextra",),
     large_array_seconds: ("skextra", "loky"),
     large_array_memory: ("skextra", "loky"),
+    large_array_memory_of_reads: ("skextra", "loky"),
 }
 
 
 def compare(repeat=3):
     """Print the medians of every case, the backends in turns."""
+    # What pip installs is compiled; a checkout may not be.
+    compileall.compile_dir(Path(skextra.__file__).parent, quiet=1)
     print(f"medians of {repeat} processes each, n_jobs=2")
-    print(f"{'':62}{'skextra':>9}{'loky':>9}{'multipr.':>9}{'/ loky':>8}")
+    print(f"{'':66}{'skextra':>9}{'loky':>9}{'multipr.':>9}{'sequen.':>9}{'/ loky':>8}")
     for case, backends in CASES.items():
         figures = {backend: [] for backend in backends}
         for _ in range(repeat):
@@ -136,7 +158,7 @@ def compare(repeat=3):
         medians = {backend: np.median(values) for backend, values in figures.items()}
         cells = "".join(f"{medians[name]:9.3f}" if name in medians else " " * 9 for name in ALL)
         ratio = f"{medians['skextra'] / medians['loky']:8.2f}" if "loky" in medians else ""
-        print(f"{case.__doc__.splitlines()[0]:62.62}{cells}{ratio}", flush=True)
+        print(f"{case.__doc__.splitlines()[0]:66.66}{cells}{ratio}", flush=True)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Run ``python -m benchmarks.compare neural_network``; it takes about three minute
 """
 
 import warnings
+from functools import partial
 
 import numpy as np
 import skorch
@@ -35,6 +36,16 @@ def reference_network(size, n_classes=4):
     )
 
 
+def hidden_layer(n_classes=10):
+    """Return the network of ``architecture="mlp"`` on images of 8x8 pixels."""
+    return torch.nn.Sequential(
+        torch.nn.Flatten(),
+        torch.nn.Linear(64, 256),
+        torch.nn.ReLU(),
+        torch.nn.Linear(256, n_classes),
+    )
+
+
 def as_input(X):
     """Return uint8 images as float tensors from -1 to 1."""
     return torch.from_numpy(X).unsqueeze(1).float() / 255 * 2 - 1
@@ -43,20 +54,20 @@ def as_input(X):
 class PlainTorch:
     """The loop that a tutorial would write: TensorDataset, DataLoader, float images."""
 
-    def __init__(self, size):
-        torch.manual_seed(0)
-        self.module = reference_network(size)
+    def __init__(self, module, learning_rate, n_epochs=1):
+        self.module, self.learning_rate, self.n_epochs = module, learning_rate, n_epochs
 
     def fit(self, X, y):
-        """Train one epoch."""
+        """Train."""
         codes = torch.from_numpy(np.unique(y, return_inverse=True)[1])
         data = torch.utils.data.TensorDataset(as_input(X), codes)
-        optimizer = torch.optim.AdamW(self.module.parameters(), lr=1e-4)
+        optimizer = torch.optim.AdamW(self.module.parameters(), lr=self.learning_rate)
         self.module.train()
-        for batch, target in torch.utils.data.DataLoader(data, batch_size=32, shuffle=True):
-            optimizer.zero_grad()
-            functional.cross_entropy(self.module(batch), target).backward()
-            optimizer.step()
+        for _ in range(self.n_epochs):
+            for batch, target in torch.utils.data.DataLoader(data, batch_size=32, shuffle=True):
+                optimizer.zero_grad()
+                functional.cross_entropy(self.module(batch), target).backward()
+                optimizer.step()
         return self
 
     def predict(self, X):
@@ -70,22 +81,22 @@ class PlainTorch:
 class PlainSkorch:
     """skorch as its documentation shows it, with float images."""
 
-    def __init__(self, size):
-        torch.manual_seed(0)
+    def __init__(self, module, learning_rate, n_epochs=1, **parameters):
         self.net = skorch.NeuralNetClassifier(
-            reference_network(size),
+            module,
             criterion=torch.nn.CrossEntropyLoss,
             optimizer=torch.optim.AdamW,
-            lr=1e-4,
-            max_epochs=1,
+            lr=learning_rate,
+            max_epochs=n_epochs,
             batch_size=32,
             iterator_train__shuffle=True,
             train_split=None,
             verbose=0,
+            **parameters,
         )
 
     def fit(self, X, y):
-        """Train one epoch."""
+        """Train."""
         self.net.fit(as_input(X), np.unique(y, return_inverse=True)[1])
         return self
 
@@ -96,11 +107,40 @@ class PlainSkorch:
 
 def make_classifier(implementation, size):
     """Return one of the three implementations of the reference recipe, for one epoch."""
+    torch.manual_seed(0)
     if implementation == "plain PyTorch":
-        return PlainTorch(size)
+        return PlainTorch(reference_network(size), 1e-4)
     if implementation == "plain skorch":
-        return PlainSkorch(size)
+        return PlainSkorch(reference_network(size), 1e-4)
     return TumorCNNClassifier(max_epochs=1, random_state=0)
+
+
+class FlatMLPClassifier(MLPClassifier):
+    """scikit-learn's network on the same images, as rows from -1 to 1."""
+
+    def fit(self, X, y):
+        """Train."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # ten epochs are not enough for it
+            return super().fit(as_input(X).flatten(1).numpy(), y)
+
+    def predict(self, X):
+        """Return the most probable classes."""
+        return super().predict(as_input(X).flatten(1).numpy())
+
+
+def make_tiny_classifier(implementation):
+    """Return an implementation of 256 hidden units on 8x8 pixels, for ten epochs."""
+    torch.manual_seed(0)
+    if implementation == "plain PyTorch":
+        return PlainTorch(hidden_layer(), 1e-3, n_epochs=10)
+    if implementation == "plain skorch":
+        return PlainSkorch(hidden_layer(), 1e-3, n_epochs=10)
+    if implementation == "skorch without callbacks":
+        return PlainSkorch(hidden_layer(), 1e-3, n_epochs=10, callbacks="disable")
+    if implementation == "MLPClassifier":
+        return FlatMLPClassifier((256,), max_iter=10, batch_size=32, random_state=0)
+    return TumorCNNClassifier(architecture="mlp", max_epochs=10, random_state=0)
 
 
 IMPLEMENTATIONS = ["TumorCNNClassifier", "plain PyTorch", "plain skorch"]
@@ -130,30 +170,30 @@ class Reference:
 
 
 class Tiny:
-    """Ten epochs on the digits, where what surrounds the network costs more than it."""
+    """Ten epochs on few digits and on all, where what surrounds the network costs more than it."""
 
-    params = ["TumorCNNClassifier", "TumorCNNClassifier, resnet", "MLPClassifier"]
-    param_names = ("implementation",)
+    params = (
+        [*IMPLEMENTATIONS, "skorch without callbacks", "MLPClassifier"],
+        [32, 1797],
+    )
+    param_names = ("implementation", "n_samples")
     number = 1
-    repeat = (3, 5, 30.0)
+    repeat = (3, 9, 20.0)
     warmup_time = 0
 
-    def setup(self, implementation):
-        """Load the digits."""
-        self.X, self.y = load_digits(return_X_y=True)
-        if implementation == "MLPClassifier":
-            self.classifier = MLPClassifier((256,), max_iter=10, batch_size=32, random_state=0)
-        else:
-            architecture = "resnet" if "resnet" in implementation else "mlp"
-            self.classifier = TumorCNNClassifier(
-                architecture=architecture, max_epochs=10, random_state=0
-            )
+    def setup(self, implementation, n_samples):
+        """Load the digits, as bytes, and fit once."""
+        X, y = load_digits(return_X_y=True)
+        self.X, self.y = (15 * X[:n_samples]).astype(np.uint8).reshape(-1, 8, 8), y[:n_samples]
+        self.classifier = make_tiny_classifier(implementation).fit(self.X, self.y)
 
-    def time_fit(self, implementation):
+    def time_fit(self, implementation, n_samples):
         """Seconds to fit ten epochs."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # ten epochs are not enough for it
-            self.classifier.fit(self.X, self.y)
+        self.classifier.fit(self.X, self.y)
+
+    def time_predict(self, implementation, n_samples):
+        """Seconds to predict the digits."""
+        self.classifier.predict(self.X)
 
 
 def compare(repeat=3):
@@ -172,17 +212,24 @@ def compare(repeat=3):
         "predict 1,000 slices, seconds",
         medians([lambda c=c: c.predict(X) for c in classifiers], repeat),
     )
-    grid = Tiny()
-    seconds = []
-    for name in Tiny.params:
-        grid.setup(name)
-        seconds += list(medians([lambda name=name: grid.time_fit(name)], repeat))
-    print("ten epochs on the digits, seconds")
-    for name, value in zip(Tiny.params, seconds, strict=True):
-        print(f"    {name:30}{value:9.3f}")
+    names, counts = Tiny.params
+    for n_samples in counts:
+        grids = [Tiny() for _ in names]
+        for grid, name in zip(grids, names, strict=True):
+            grid.setup(name, n_samples)
+        for doing in ("fit", "predict"):
+            runs = [getattr(grid, f"time_{doing}") for grid in grids]
+            _print_row(
+                f"{doing} {n_samples} digits{', ten epochs' * (doing == 'fit')}, seconds",
+                medians(
+                    [partial(run, name, n_samples) for run, name in zip(runs, names, strict=True)],
+                    3 * repeat,
+                ),
+                names,
+            )
 
 
-def _print_row(title, seconds):
+def _print_row(title, seconds, names=IMPLEMENTATIONS):
     print(title)
-    for name, value in zip(IMPLEMENTATIONS, seconds, strict=True):
-        print(f"    {name:30}{value:9.3f}    x {seconds[0] / value:.2f}", flush=True)
+    for name, value in zip(names, seconds, strict=True):
+        print(f"    {name:30}{value:10.4f}    x {seconds[0] / value:.2f}", flush=True)

@@ -88,27 +88,46 @@ class LargeArray:
             GridSearchCV(GaussianNB(), grid, refit=False).fit(self.X, self.y)
 
     def track_memory(self, backend):
-        """Return the memory of all processes while both workers have read it all."""
+        """Return the memory of all processes while both workers are in a fit of a search."""
 
-        def hold(X, folder):
-            X.sum()
-            (folder / str(os.getpid())).touch()
-            while not (folder / "go").exists():
-                time.sleep(0.01)
+        def search(hold):
+            with parallel_config(backend, n_jobs=2):
+                one = GridSearchCV(GaussianNB(), {}, cv=2, scoring=hold, refit=False)
+                one.fit(self.X, self.y)
 
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            tasks = [delayed(hold)(self.X, folder)] * 2
-            thread = threading.Thread(target=self.parallel, args=(tasks,))
-            thread.start()
-            while len(list(folder.iterdir())) < 2:
-                time.sleep(0.01)
-            memory = _memory_of_all(os.getpid())
-            (folder / "go").touch()
-            thread.join()
-        return memory
+        return _memory_while_both_hold(search)
 
     track_memory.unit = "MiB"
+
+    def track_memory_of_reads(self, backend):
+        """Return the memory of all processes while both workers have it, who need only NumPy."""
+        return _memory_while_both_hold(
+            lambda hold: self.parallel(delayed(hold)(self.X) for _ in range(2))
+        )
+
+    track_memory_of_reads.unit = "MiB"
+
+
+def _memory_while_both_hold(call):
+    """Measure while two workers are in a function that `call` is given."""
+
+    def hold(*args):
+        _ = [array.sum() for array in args if isinstance(array, np.ndarray)]
+        (folder / str(os.getpid())).touch()
+        while not (folder / "go").exists():
+            time.sleep(0.01)
+        return 0.0
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        thread = threading.Thread(target=call, args=(hold,))
+        thread.start()
+        while len(list(folder.iterdir())) < 2:
+            time.sleep(0.01)
+        memory = _memory_of_all(os.getpid())
+        (folder / "go").touch()
+        thread.join()
+    return memory
 
 
 def _memory_of_all(pid):

@@ -21,7 +21,12 @@ from skextra._sklearn import (
     to_numpy,
 )
 from skextra.naive_bayes._labels import Codes, check_known, distinct
-from skextra.naive_bayes._log_likelihood import coefficients, joint_log_likelihood
+from skextra.naive_bayes._log_likelihood import (
+    are_few,
+    coefficients,
+    few_rows,
+    joint_log_likelihood,
+)
 from skextra.naive_bayes._moments import (
     Moments,
     accumulate,
@@ -429,19 +434,17 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         rows = to_numpy(X)
         with np.errstate(divide="ignore"):
             log_prior = np.log(to_numpy(self.class_prior_))
-        model = coefficients(
-            log_prior,
-            to_numpy(self.theta_),
-            to_numpy(self.var_),
-            self._moments[1],
-            centered=not sparse.issparse(rows),
-        )
+        theta, var, weight = to_numpy(self.theta_), to_numpy(self.var_), self._moments[1]
+        shape, dtype = (len(log_prior), rows.shape[0]), np.float64
         if finish is most_probable:
             classes = to_numpy(self.classes_)
             finish = partial(most_probable, classes)
-            out = np.empty(rows.shape[0], dtype=classes.dtype)
-        else:
-            out = np.empty((len(log_prior), rows.shape[0]))
+            shape, dtype = rows.shape[:1], classes.dtype
+        is_sparse = sparse.issparse(rows)
+        if not is_sparse and are_few(rows, theta):
+            return from_numpy(finish(few_rows(rows, log_prior, theta, var, weight)).T, X)
+        model = coefficients(log_prior, theta, var, weight, centered=not is_sparse)
+        out = np.empty(shape, dtype=dtype)
         return from_numpy(joint_log_likelihood(rows, model, finish, out, self.n_jobs), X)
 
     def __sklearn_tags__(self):

@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from skextra.neural_network._runtime import explaining_lack_of_memory, threads_for
@@ -12,11 +13,15 @@ from skextra.neural_network._runtime import explaining_lack_of_memory, threads_f
 # Pixels computed at a time: what the first layers make of them (32 channels) stays in the cache,
 # and the memory of a prediction does not grow with the number of images.
 _BLOCK_PIXELS = 2**17
-_MAX_BLOCK = 512
+_MAX_BLOCK = 64
 
 
 def logits(net, transform, rows, *, flip):
     """Return the network's outputs for rows as float64 of shape (n_samples, n_classes).
+
+    Every block has the same number of images, the last one filled up with empty ones: oneDNN and
+    BLAS choose their order of summation by the shape of a batch, so an image would get other last
+    bits alone than among others.
 
     Parameters
     ----------
@@ -29,24 +34,26 @@ def logits(net, transform, rows, *, flip):
     flip : bool
         Whether to average the outputs for an image and its mirror image.
     """
-    module = for_inference(net.predictor, transform.dtype)
     n_pixels = transform.size[0] * transform.size[1]
     block = int(np.clip(_BLOCK_PIXELS // n_pixels, 1, _MAX_BLOCK))
     outputs = []
     with (
         torch.inference_mode(),
-        threads_for(min(block, len(rows)) * n_pixels),
+        threads_for(block * n_pixels),
         explaining_lack_of_memory("predicting", block, net.device),
     ):
+        module = for_inference(net.predictor, transform.dtype)
         for start in range(0, len(rows), block):
             stored = transform.load(rows[start : start + block], transform.dtype)
+            n_images = len(stored)
+            stored = functional.pad(stored, (0, 0, 0, 0, 0, 0, 0, block - n_images))
             images = transform.to_input(
                 transform.to_pixels(stored.to(net.device), transform.dtype)
             )
             output = module(images)
             if flip:
                 output = (output + module(images.flip(3))) / 2
-            outputs.append(output.double().cpu())
+            outputs.append(output[:n_images].double().cpu())
     return torch.cat(outputs).numpy()
 
 

@@ -63,7 +63,7 @@ class Recipe:
 
 REFERENCE = Recipe(dropout=0.5)
 BASELINE = Recipe()
-RESIDUAL = Recipe(
+MOBILE = Recipe(
     max_epochs=45,
     batch_size=64,
     learning_rate=3e-3,
@@ -80,4 +80,4 @@ RESIDUAL = Recipe(
     standardise_images=True,
     flip_at_prediction=True,
 )
-MOBILE = replace(RESIDUAL)
+RESIDUAL = replace(MOBILE, max_epochs=28, optimizer="Muon")

@@ -17,12 +17,14 @@ def make_schedule(scheduler, net, n_epochs, batches):
         return None
     if not isinstance(scheduler, str):
         return Schedule(scheduler(net.optimizer_))
+    n_updates, warm_up = n_epochs * batches.n_batches, net.recipe["warm_up"]
     arguments = {
         "OneCycleLR": {
             # Groups of weights may have rates of their own.
             "max_lr": [group["lr"] for group in net.optimizer_.param_groups],
-            "total_steps": n_epochs * batches.n_batches,
-            "pct_start": net.recipe["warm_up"],
+            "total_steps": n_updates,
+            # torch divides by zero where the rate would rise for exactly one update.
+            "pct_start": warm_up if warm_up * n_updates != 1 else 0.0,
         },
         "CosineAnnealingLR": {"T_max": n_epochs},
         "CosineAnnealingWarmRestarts": {"T_0": batches.n_batches},

@@ -11,6 +11,7 @@ import torch
 from torch import optim
 from torch.nn import functional
 
+from skextra.neural_network._muon import Muon
 from skextra.neural_network._runtime import threads_for
 from skextra.neural_network._schedules import find_in_torch
 
@@ -232,9 +233,10 @@ def make_optimizer(module, recipe):
     """Return the optimizer that a recipe names, for the weights of a module."""
     optimizer = recipe["optimizer"]
     if isinstance(optimizer, str):
-        optimizer = find_in_torch(optim, "optimizer", optimizer)
+        # torch's Muon takes no convolutions.
+        optimizer = Muon if optimizer == "Muon" else find_in_torch(optim, "optimizer", optimizer)
     arguments = {"lr": recipe["learning_rate"]}
-    known = inspect.signature(optimizer).parameters
+    known = inspect.signature(optim.AdamW if optimizer is Muon else optimizer).parameters
     if isinstance(recipe["optimizer"], str) and "fused" in known:
         arguments["fused"] = True  # one pass over the weights instead of ten
     if "weight_decay" not in known:

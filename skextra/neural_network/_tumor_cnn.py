@@ -91,8 +91,8 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
     weight_decay : float or "auto", default="auto"
         Weight decay of the optimizer, where it has one.
     optimizer : str, callable or "auto", default="auto"
-        Name of a class in :mod:`torch.optim`, or a callable such as
-        ``functools.partial(torch.optim.SGD, momentum=0.9)``.
+        Name of a class in :mod:`torch.optim`, "Muon", which here takes convolutions as well, or
+        a callable such as ``functools.partial(torch.optim.SGD, momentum=0.9)``.
     lr_scheduler : str, callable, None or "auto", default="auto"
         Name of a class in :mod:`torch.optim.lr_scheduler`, which gets arguments that fit
         `max_epochs`, or a callable of the optimizer. None keeps the rate constant.

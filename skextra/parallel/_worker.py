@@ -3,18 +3,12 @@
 import atexit
 import contextlib
 import copy
-import faulthandler
-import fcntl
 import gc
-import multiprocessing
 import os
 import pickle
-import signal
 import sys
-import threading
 import time
 from dataclasses import dataclass
-from multiprocessing import connection as mp_connection
 
 import numpy as np
 from joblib import parallel_config
@@ -35,6 +29,7 @@ from skextra.parallel._messages import (
     pack_error,
     unpack,
 )
+from skextra.parallel._prepare import become_worker, limit_threads
 from skextra.parallel._progress import ROOM
 from skextra.parallel._segments import any_mapped, send_descriptors
 from skextra.parallel._sharing import Outbox
@@ -69,7 +64,7 @@ class Settings:
         sys.path[:] = self.sys_path
         with contextlib.suppress(OSError):  # the parent's directory may be gone
             os.chdir(self.directory)
-        _limit_threads(self.environment)
+        limit_threads(self.environment)
 
 
 def main(connection, stderr, progress):
@@ -84,16 +79,8 @@ def main(connection, stderr, progress):
     progress : SharedProgress
         Memory shared with the pool, which reads it when the worker dies.
     """
-    gc.freeze()  # what the server has imported
-    gc.enable()
+    become_worker(stderr)
     progress = progress.map()
-    os.dup2(stderr.fileno(), 2)
-    stderr.close()
-    _leave_the_terminal()
-    _die_with_parent()
-    _keep_joblib_from_forking()
-    # multiprocessing ends its processes without these. What is there already is the server's.
-    atexit._clear()
     _serve(connection, progress)
     atexit._run_exitfuncs()
 
@@ -242,73 +229,3 @@ def _pack_unpicklable(call, error):
 def _from_caller(error):
     """Take this module's own frame off the top of the traceback."""
     return error.with_traceback(error.__traceback__.tb_next)
-
-
-def _limit_threads(environment):
-    """Hold the libraries already loaded to what the environment says.
-
-    They read the environment once, when they were loaded, which may have been in the fork server;
-    those loaded from here on read it themselves.
-    """
-    from threadpoolctl import threadpool_limits
-
-    def limit(variable):
-        # OpenMP takes a list, one number a level of nesting.
-        first = environment[variable].split(",")[0]
-        return int(first) if first.isdigit() and int(first) > 0 else None
-
-    limits = {
-        "openmp": limit("OMP_NUM_THREADS"),
-        "blas": limit("OPENBLAS_NUM_THREADS"),
-        "mkl_rt": limit("MKL_NUM_THREADS"),
-        "libblis": limit("BLIS_NUM_THREADS"),
-    }
-    threadpool_limits({key: value for key, value in limits.items() if value is not None})
-    if "torch" in sys.modules and limits["openmp"] is not None:
-        sys.modules["torch"].set_num_threads(limits["openmp"])
-
-
-def _leave_the_terminal():
-    """Ctrl-C is the parent's affair; a crash in compiled code leaves its stack on stderr."""
-    os.setpgid(0, 0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    with contextlib.suppress(OSError, ValueError, AttributeError):  # no usable stderr
-        faulthandler.enable(all_threads=False)
-
-
-def _keep_joblib_from_forking():
-    """Count as one of joblib's own workers, in which its "multiprocessing" never forks."""
-    with contextlib.suppress(ImportError, AttributeError):
-        from joblib.externals.loky import process_executor
-
-        process_executor._CURRENT_DEPTH += 1
-
-
-def _die_with_parent():
-    """Have this process and its children ended when the parent dies, however it dies.
-
-    The pipe that multiprocessing keeps open between the two closes then. On Linux the kernel
-    itself answers that with a SIGTERM to the process group, even while compiled code holds the
-    interpreter's lock. (Not SIGKILL: resource trackers, which clean up after the others, ignore
-    SIGTERM.) A thread watches too: for other systems, for a task that has caught SIGTERM, and for
-    a parent whose own forked children still hold the pipe open.
-    """
-    parent = multiprocessing.parent_process()
-    watched = [parent.sentinel]
-    if sys.platform == "linux":
-        f_setsig = 10  # from <fcntl.h>, the module does not name it
-        fcntl.fcntl(parent.sentinel, f_setsig, signal.SIGTERM)
-        fcntl.fcntl(parent.sentinel, fcntl.F_SETOWN, -os.getpid())
-        flags = fcntl.fcntl(parent.sentinel, fcntl.F_GETFL)
-        fcntl.fcntl(parent.sentinel, fcntl.F_SETFL, flags | os.O_ASYNC)
-        with contextlib.suppress(OSError):  # already dead: the sentinel is ready too
-            watched.append(os.pidfd_open(parent.pid))
-
-    def watch():
-        mp_connection.wait(watched)
-        with contextlib.suppress(OSError):
-            os.killpg(os.getpid(), signal.SIGTERM)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    threading.Thread(target=watch, name="skextra-parent-watch", daemon=True).start()

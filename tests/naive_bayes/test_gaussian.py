@@ -40,6 +40,16 @@ def test_one_fit_equals_scikit_learn(load, parameters):
     assert ours.predict_proba(X).shape == theirs.predict_proba(X).shape
 
 
+def test_few_rows_of_a_large_model_are_predicted_as_scikit_learn_does():
+    rng = np.random.default_rng(0)
+    y = np.arange(90) % 30
+    X = rng.normal(size=(90, 2000)) + 0.05 * y[:, None]
+    ours, theirs = ScratchGaussianNB().fit(X, y), GaussianNB().fit(X, y)
+    for n_rows in (1, 16, 17):
+        assert_same_predictions(ours, theirs, X[:n_rows])
+        assert np.array_equal(ours.predict(X[:n_rows]), theirs.predict(X[:n_rows]))
+
+
 @given(problems(), st.floats(1e-9, 1e-2))
 def test_any_small_problem_equals_scikit_learn(problem, var_smoothing):
     X, y, _ = problem

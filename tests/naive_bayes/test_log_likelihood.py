@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 from scipy import sparse
 
 from skextra.naive_bayes import _blocks
-from skextra.naive_bayes._log_likelihood import coefficients, joint_log_likelihood
+from skextra.naive_bayes._log_likelihood import coefficients, few_rows, joint_log_likelihood
 
 
 def joint(X, prior, theta, var, weight=None):
@@ -92,6 +92,28 @@ def test_a_class_that_saw_a_feature_only_missing_is_not_judged_by_it():
     expected = reference(np.array([[0.5, np.nan], [np.nan, np.nan]]), [0.5, 0.5], theta, var)
     assert_allclose(result[:, 0], expected[:, 0], rtol=1e-13)
     assert_allclose(result[:, 1], reference(X, [0.5, 0.5], theta, var)[:, 1], rtol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_few_rows_get_the_numbers_that_they_have_among_many(dtype):
+    rng = np.random.default_rng(0)
+    theta, var = rng.normal(size=(40, 3000)), rng.uniform(0.5, 2, (40, 3000))
+    X = rng.normal(size=(6, 3000)).astype(dtype)
+    X[1, :100] = np.nan
+    X[2] = np.nan
+    weight = np.ones_like(theta)
+    weight[3, 50:60] = 0.0
+    weight[4] = 0.0
+    prior = np.full(40, 1 / 39)
+    prior[5] = 0.0
+    with np.errstate(divide="ignore"):
+        log_prior = np.log(prior)
+    model = coefficients(log_prior, theta, var, weight)
+    expected = joint_log_likelihood(X, model, lambda block: block, np.empty((40, 6)))
+    assert_allclose(few_rows(X, log_prior, theta, var, weight).T, expected, rtol=1e-12)
+    X[0, 0] = np.inf
+    with pytest.raises(ValueError, match="infinity"):
+        few_rows(X, log_prior, theta, var, weight)
 
 
 def test_values_too_large_to_be_squared_give_minus_infinity_not_nan():

@@ -48,14 +48,29 @@ def test_a_network_without_batch_norms_is_not_copied():
     assert for_inference(module, torch.float32) is module
 
 
-@pytest.mark.parametrize("architecture", ["sequential", "resnet", "mobilenet"])
-def test_one_image_gets_the_answer_it_gets_among_a_thousand(digits, architecture):
+@pytest.mark.parametrize("architecture", ["sequential", "resnet", "mobilenet", "mlp", "linear"])
+@pytest.mark.parametrize("kind", ["bytes", "floats", "features"])
+def test_one_image_gets_the_bits_it_gets_among_a_thousand(digits, architecture, kind):
     images, target = digits
+    X = images.astype(np.uint8) if kind == "bytes" else images
+    X = X.reshape(len(X), -1) if kind == "features" else X
     classifier = TumorCNNClassifier(architecture=architecture, max_epochs=2, random_state=0)
-    classifier.fit(images[:200], target[:200])
-    together = classifier.predict_proba(images[:1000])
-    for some in ([0], [999], range(510, 515)):
-        assert_allclose(classifier.predict_proba(images[some]), together[some], atol=1e-5)
+    classifier.fit(X[:200], target[:200])
+    together = classifier.decision_function(X[:1000])
+    for some in ([0], [999], [510, 3], range(200, 265)):
+        assert np.array_equal(classifier.decision_function(X[some]), together[some])
+
+
+@pytest.mark.parametrize("architecture", ["sequential", "resnet"])
+def test_one_resized_and_mirrored_image_gets_the_bits_it_gets_among_others(architecture):
+    images = np.random.default_rng(0).integers(0, 256, (20, 140, 131)).astype(np.uint8)
+    classifier = TumorCNNClassifier(
+        architecture=architecture, augmentation="affine", max_epochs=1, random_state=0
+    )
+    classifier.fit(images[:8], np.arange(8) % 2)
+    together = classifier.decision_function(images)
+    alone = [classifier.decision_function(image[np.newaxis])[0] for image in images]
+    assert np.array_equal(alone, together)
 
 
 def test_the_memory_of_a_prediction_does_not_grow_with_the_number_of_images(digits):
@@ -101,12 +116,33 @@ def test_calibration_of_an_overconfident_network_lowers_the_log_loss(digits):
     )
 
 
-def test_the_trained_network_can_be_exported_by_torch(digits, tmp_path):
+def test_a_temperature_undoes_the_modesty_that_label_smoothing_teaches(digits):
     images, target = digits
-    classifier = TumorCNNClassifier(architecture="resnet", max_epochs=1, random_state=0)
-    module = classifier.fit(images[:50], target[:50]).net_.module_.eval()
-    example = torch.rand(2, 1, 8, 8)
-    exported = torch.export.export(module, (example,))
+    modest = TumorCNNClassifier(
+        architecture="mlp", max_epochs=10, label_smoothing=0.3, random_state=0
+    )
+    calibrated = CalibratedClassifierCV(modest, method="temperature", cv=3, ensemble=False)
+    losses = []
+    for model in (modest, calibrated):
+        proba = model.fit(images[:900], target[:900]).predict_proba(images[900:])
+        losses.append(log_loss(target[900:], proba))
+    answers = [model.predict(images[900:]) for model in (modest, calibrated)]
+    assert np.array_equal(*answers)
+    assert losses[1] < 0.8 * losses[0]
+
+
+@pytest.mark.parametrize("architecture", ["sequential", "resnet"])
+def test_the_network_that_torch_exports_answers_as_the_classifier(digits, architecture):
+    images, target = (15 * digits[0]).astype(np.uint8), digits[1]
+    classifier = TumorCNNClassifier(architecture=architecture, max_epochs=2, random_state=0)
+    network = classifier.fit(images[:50], target[:50]).net_.module_.eval()
+    pixels = torch.from_numpy(images).unsqueeze(1) / 127.5 - 1
+    if architecture == "resnet":
+        spread = pixels.std((1, 2, 3), correction=0, keepdim=True)
+        pixels = (pixels - pixels.mean((1, 2, 3), True)) / spread
+    program = torch.export.export(
+        network, (pixels[:2],), dynamic_shapes=({0: torch.export.Dim.AUTO},)
+    )
     assert_allclose(
-        exported.module()(example).detach(), module(example).detach(), rtol=1e-5, atol=1e-6
+        program.module()(pixels).detach(), classifier.decision_function(images), atol=1e-4
     )

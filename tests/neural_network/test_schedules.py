@@ -52,6 +52,17 @@ def test_one_cycle_peaks_at_the_rate_and_ends_near_zero_with_the_last_batch():
     assert rates[-1] < 1e-6
 
 
+@pytest.mark.parametrize("n_updates", [1, 2, 3, 4, 5, 6, 10])
+def test_one_cycle_takes_trainings_of_few_updates(n_updates):
+    net = make_net(learning_rate=0.01, warm_up=0.2)
+    batches = make_batches(n_samples=16)
+    schedule = make_schedule("OneCycleLR", net, n_updates, batches)
+    for _ in range(n_updates):
+        last_rate = net.optimizer_.param_groups[0]["lr"]
+        net.train_epoch(batches, schedule)
+    assert last_rate < 1e-6
+
+
 def test_a_plateau_lowers_the_rate_when_the_loss_stands_still():
     net = make_net(learning_rate=1.0)
     plateau = functools.partial(torch.optim.lr_scheduler.ReduceLROnPlateau, patience=0)

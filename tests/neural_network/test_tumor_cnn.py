@@ -64,19 +64,24 @@ def test_the_predictions_agree_with_each_other(digits, fitted):
     assert np.array_equal(fitted.predict(images), fitted.classes_[logits.argmax(axis=1)])
 
 
-def test_one_image_gets_the_answer_it_gets_in_a_batch(digits, fitted):
-    images, _ = digits
-    together = fitted.predict_proba(images[:40])
-    alone = np.vstack([fitted.predict_proba(images[i : i + 1]) for i in range(40)])
-    assert_allclose(alone, together, atol=1e-5)
-
-
 def test_string_labels_and_colour_images_go_through(colored):
     images, names = colored
     classifier = TumorCNNClassifier(max_epochs=10, random_state=0).fit(images, names)
     assert classifier.classes_.tolist() == ["blue", "green", "red"]
     assert classifier.image_shape_ == (10, 12, 3)
     assert classifier.score(images, names) > 0.9
+
+
+@pytest.mark.parametrize("architecture", ["sequential", "resnet", "mobilenet", "linear"])
+def test_images_under_8_pixels_are_enlarged_and_learnt(architecture):
+    codes = np.arange(60) % 2
+    images = np.random.default_rng(0).integers(0, 100, (60, 5, 4)).astype(np.uint8)
+    images[codes == 0, :, :2] += 100  # bright on the left, or on the right
+    images[codes == 1, :, 2:] += 100
+    classifier = TumorCNNClassifier(architecture=architecture, random_state=0)
+    classifier.fit(images[:40], codes[:40])
+    assert classifier.image_shape_ == (5, 4, 1)
+    assert classifier.score(images[40:], codes[40:]) > 0.9
 
 
 def test_flat_rows_images_and_a_channel_axis_of_one_are_the_same_pixels(digits):

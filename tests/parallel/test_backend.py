@@ -20,14 +20,11 @@ from sklearn.utils.parallel import Parallel as SklearnParallel
 from sklearn.utils.parallel import delayed as sklearn_delayed
 
 from skextra.parallel import SkextraBackend, WorkerCrashError
+from tests.parallel.calls import parallel
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 X, y = make_classification(n_samples=120, random_state=0)
-
-
-def parallel(n_jobs=2, **options):
-    return Parallel(n_jobs=n_jobs, backend="skextra", **options)
 
 
 def usable():

@@ -1,6 +1,7 @@
 """The pool's end of a pipe: what comes in pieces, and what is not read."""
 
 import contextlib
+import itertools
 import os
 
 import numpy as np
@@ -33,17 +34,22 @@ def arrived(channel):
         return messages
 
 
-@given(st.lists(st.integers(0, 200_000), min_size=1, max_size=4), st.data())
+@given(
+    st.lists(st.integers(0, 200_000), min_size=1, max_size=4),
+    st.lists(st.tuples(st.integers(0, 3), st.integers(-6, 200_000)), max_size=8),
+)
 @settings(deadline=None)
-def test_messages_arrive_whole_and_in_order_however_they_are_cut(sizes, data):
+def test_messages_arrive_whole_and_in_order_however_they_are_cut(sizes, cuts):
+    """Whatever pieces come, also such as part a message's length, the messages are the same."""
     messages = [RESULT + bytes([i]) * size for i, size in enumerate(sizes)]
-    frames = b"".join(len(message).to_bytes(4, "big") + message for message in messages)
-    found = []
+    frames = [len(message).to_bytes(4, "big") + message for message in messages]
+    starts = [sum(map(len, frames[:i])) for i in range(len(frames))]
+    stream, found = b"".join(frames), []
+    places = {max(0, starts[i % len(starts)] + offset) for i, offset in cuts}
+    places |= set(range(0, len(stream), 100_000))  # a pipe has room for that
     with contextlib.closing(Channel()) as channel, channel.theirs:
-        while frames:
-            cut = data.draw(st.integers(1, min(len(frames), 100_000)))  # a pipe has room for that
-            os.write(channel.theirs.fileno(), frames[:cut])
-            frames = frames[cut:]
+        for start, end in itertools.pairwise([*sorted(places), len(stream)]):
+            os.write(channel.theirs.fileno(), stream[start:end])
             found += map(bytes, arrived(channel))
     assert found == messages
 

@@ -12,7 +12,7 @@ import warnings
 import cloudpickle
 import numpy as np
 import pytest
-from joblib import Parallel, delayed, parallel_config
+from joblib import delayed, parallel_config
 from numpy.testing import assert_array_equal
 from sklearn.datasets import make_classification
 from sklearn.exceptions import FitFailedWarning
@@ -26,14 +26,11 @@ from skextra.parallel import _pool as pool_module
 from skextra.parallel._errors import Death
 from skextra.parallel._memory import oom_kills
 from skextra.parallel._search import failed_fit
+from tests.parallel.calls import parallel
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 X, y = make_classification(n_samples=120, random_state=0)
-
-
-def parallel(n_jobs=2, **options):
-    return Parallel(n_jobs=n_jobs, backend="skextra", **options)
 
 
 def note(folder, name):

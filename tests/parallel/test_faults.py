@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import functools
 import os
 import random
 import signal
@@ -71,18 +72,27 @@ def scores(search):
     }
 
 
-@pytest.mark.parametrize("seed", seeds(2, 20))
+@functools.cache
+def undisturbed_scores():
+    """Return what the search finds if nobody is killed; it need not take its time for that."""
+    with parallel_config("skextra", n_jobs=2):
+        return scores(make_search(LogisticRegression()).fit(X, y))
+
+
+def make_search(estimator):
+    return GridSearchCV(estimator, {"C": np.logspace(-3, 2, 13)}, cv=5, refit=False)
+
+
+@pytest.mark.parametrize("seed", seeds(1, 20))
 @pytest.mark.parametrize("batch_size", [None, 8])
 def test_a_search_whose_workers_are_killed_gives_the_same(seed, batch_size, monkeypatch):
     if batch_size is not None:
         monkeypatch.setattr(
             "skextra.parallel.SkextraBackend.compute_batch_size", lambda self: batch_size
         )
-    search = GridSearchCV(Slow(), {"C": np.logspace(-3, 2, 16)}, cv=5, refit=False)
-    with parallel_config("skextra", n_jobs=2, max_retries=50):
-        expected = scores(search.fit(X, y))
-        with random_kills(seed) as kills:
-            found = scores(search.fit(X, y))
+    expected = undisturbed_scores()
+    with parallel_config("skextra", n_jobs=2, max_retries=50), random_kills(seed) as kills:
+        found = scores(make_search(Slow()).fit(X, y))
     assert kills.total() > 0
     for name in expected:
         assert_array_equal(found[name], expected[name])
@@ -111,7 +121,7 @@ PROGRAM = """
 
 
 @pytest.mark.parametrize(
-    ("seed", "n_kills"), [(0, 3), *(pytest.param(i, 10, marks=pytest.mark.faults) for i in (1, 2))]
+    ("seed", "n_kills"), [(0, 1), *(pytest.param(i, 10, marks=pytest.mark.faults) for i in (1, 2))]
 )
 def test_a_search_whose_program_is_killed_goes_on(run_script, tmp_path, seed, n_kills):
     generator, path = random.Random(seed), tmp_path / "search.sqlite"

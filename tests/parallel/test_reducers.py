@@ -8,24 +8,16 @@ import pandas as pd
 import pytest
 import scipy.sparse
 import torch
-from joblib import Parallel, delayed
+from joblib import delayed
 from numpy.testing import assert_array_equal
+
+from tests.parallel.calls import ask, parallel
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 pytestmark = pytest.mark.usefixtures("no_segment_is_left")
 
 MEGABYTE = 2**20
 rng = np.random.default_rng(0)
-
-
-def parallel(n_jobs=2, **options):
-    return Parallel(n_jobs=n_jobs, backend="skextra", **options)
-
-
-def ask(function, *args, **options):
-    """Run a function in a worker and return its result."""
-    first, _ = parallel(**options)(delayed(function)(*args) for _ in range(2))
-    return first
 
 
 LARGE = {

@@ -11,32 +11,15 @@ import pandas as pd
 import pytest
 import scipy.sparse
 import torch
-from joblib import Parallel, delayed
+from joblib import delayed
 from numpy.testing import assert_array_equal
 
 from skextra.parallel import WorkerCrashError
+from tests.parallel.calls import ask, parallel
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 MEGABYTE = 2**20
-
-
-def parallel(n_jobs=2, **options):
-    return Parallel(n_jobs=n_jobs, backend="skextra", **options)
-
-
-def ask(function, *args, **options):
-    """Run a function in a worker and return its result."""
-    first, _ = parallel(**options)(delayed(function)(*args) for _ in range(2))
-    return first
-
-
-def pss_megabytes(pid):
-    """Return the memory of a process, its share of what it shares."""
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) / 1024
-    return 0
 
 
 rng = np.random.default_rng(0)

@@ -1,8 +1,10 @@
 """What a task finds around itself, seen through calls of joblib."""
 
 import os
+import random
 import signal
 import sys
+import time
 import warnings
 
 import cloudpickle
@@ -10,17 +12,12 @@ import joblib
 import numpy as np
 import pytest
 from joblib import Parallel, delayed
+from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_info
 
+from tests.parallel.calls import ask
+
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
-
-
-def ask(function, *args, **options):
-    """Run a function in a worker and return its result."""
-    first, _ = Parallel(n_jobs=2, backend="skextra", **options)(
-        delayed(function)(*args) for _ in range(2)
-    )
-    return first
 
 
 def test_a_worker_sees_the_environment_of_the_moment(monkeypatch):
@@ -42,6 +39,23 @@ def test_a_worker_finds_modules_on_a_path_added_later(monkeypatch, tmp_path):
     (tmp_path / "skextra_test_module.py").write_text("ANSWER = 42")
     monkeypatch.syspath_prepend(tmp_path)
     assert ask(lambda: __import__("skextra_test_module").ANSWER) == 42
+
+
+def draw(folder):
+    """Draw when both workers are here, so that each of them draws once."""
+    (folder / str(os.getpid())).touch()
+    while len(list(folder.iterdir())) < 2:
+        time.sleep(0.01)
+    return check_random_state(None).random(), random.random()
+
+
+def test_each_worker_draws_random_numbers_of_its_own(tmp_path):
+    """Unseeded, no two workers draw the same, though all are forked from one state."""
+    # An initializer that no call has had: these workers are new, and have drawn nothing yet.
+    parallel = Parallel(n_jobs=2, backend="skextra", initializer=len, initargs=("drawn",))
+    first, second = parallel(delayed(draw)(tmp_path) for _ in range(2))
+    assert first[0] != second[0]
+    assert first[1] != second[1]
 
 
 def test_ctrl_c_does_not_reach_a_worker():
