@@ -20,7 +20,7 @@ ESTIMATORS = [
     ScratchGaussianNB(),
     ScratchGaussianNB(var_smoothing=1e-3, n_jobs=2),
     TumorCNNClassifier(random_state=0),
-    # A third of its epochs are enough for the checks, and take a quarter of the time.
+    # Fewer epochs than its recipe's are enough for the checks.
     TumorCNNClassifier(architecture="resnet", max_epochs=15, random_state=0),
     TumorCNNClassifier(
         architecture="mlp", class_weight="balanced", early_stopping=True, random_state=0
