@@ -118,7 +118,7 @@ def test_weight_decay_spares_biases_and_norms_only_where_the_recipe_says_so():
     spared = make_optimizer(module, {**RECIPE, "decay_norms": False}).param_groups
     assert [group["weight_decay"] for group in spared] == [0.01, 0.0]
     assert {parameter.ndim for parameter in spared[0]["params"]} == {2, 4}
-    assert {parameter.ndim for parameter in spared[1]["params"]} == {1}
+    assert {parameter.ndim for parameter in spared[1]["params"]} == {0, 1}
     assert len(make_optimizer(module, RECIPE).param_groups) == 1
 
 
