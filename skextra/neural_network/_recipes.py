@@ -80,4 +80,4 @@ MOBILE = Recipe(
     standardise_images=True,
     flip_at_prediction=True,
 )
-RESIDUAL = replace(MOBILE, max_epochs=28, optimizer="Muon")
+RESIDUAL = replace(MOBILE, max_epochs=40, optimizer="Muon")
