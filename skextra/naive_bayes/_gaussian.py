@@ -20,13 +20,9 @@ from skextra._sklearn import (
     from_numpy,
     to_numpy,
 )
+from skextra.naive_bayes._differences import are_few, few_rows
 from skextra.naive_bayes._labels import Codes, check_known, distinct
-from skextra.naive_bayes._log_likelihood import (
-    are_few,
-    coefficients,
-    few_rows,
-    joint_log_likelihood,
-)
+from skextra.naive_bayes._log_likelihood import coefficients, joint_log_likelihood
 from skextra.naive_bayes._moments import (
     Moments,
     accumulate,

@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
-from skextra.naive_bayes._blocks import BLOCK, blocks, map_rows
+from skextra.naive_bayes._blocks import blocks, map_rows
+from skextra.naive_bayes._differences import silent_pairs, squared_differences
 from skextra.naive_bayes._moments import missing_in
 from skextra.naive_bayes._sparse import row_parts
 
@@ -24,8 +25,6 @@ _NEAR = 30.0
 # Up to so many classes of at least so many features vectors are multiplied, 0.33 ns a number for 2
 # classes of 20 features where a matrix of two rows takes 0.46 (EPYC with AVX2, one thread).
 _VECTORS_UP_TO, _VECTORS_FROM = 2, 16
-# The coefficients of a large model take as long as the differences of some twenty rows.
-_FEW_ROWS, _LARGE_MODEL = 16, 2**14
 
 
 class Far(NamedTuple):
@@ -71,7 +70,7 @@ def coefficients(log_prior, theta, var, weight, *, centered=True):
     Coefficients
     """
     theta, var = (np.asarray(array, dtype=np.float64) for array in (theta, var))
-    silent = _silent(weight)
+    silent = silent_pairs(weight)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         quadratic = -0.5 / var
         center, offset, square = None, theta, theta * theta * quadratic
@@ -99,67 +98,6 @@ def coefficients(log_prior, theta, var, weight, *, centered=True):
         )
     constant += square
     return Coefficients(log_prior, theta, var, center, linear, quadratic, constant, silent, far)
-
-
-def _silent(weight):
-    """Return which pairs of class and feature say nothing."""
-    silent = weight == 0
-    if silent.any():
-        silent &= weight.max(axis=1, keepdims=True) > 0
-    return silent
-
-
-def are_few(X, theta):
-    """Whether the differences of rows X are squared sooner than the coefficients are there."""
-    return len(X) <= _FEW_ROWS and theta.size >= _LARGE_MODEL
-
-
-def few_rows(X, log_prior, theta, var, weight):
-    """Return log P(class, row), (n_classes, n_samples), of dense rows without coefficients.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        Rows; NaN is a missing value, whose term is left out.
-    log_prior, theta, var, weight : ndarray
-        As in `coefficients`.
-
-    Returns
-    -------
-    ndarray of shape (n_classes, n_samples)
-
-    Raises
-    ------
-    ValueError
-        If X holds an infinite number.
-    """
-    theta, var = (np.asarray(array, dtype=np.float64) for array in (theta, var))
-    there = ~missing_in(X)
-    joint = _squared_differences(X, there, theta, var, _silent(weight))
-    joint += log_prior[:, None]
-    joint[np.isneginf(log_prior)] = -np.inf
-    return joint
-
-
-@np.errstate(over="ignore", invalid="ignore", divide="ignore")
-def _squared_differences(X, there, theta, var, silent):
-    """Return the log-likelihood of rows (n_classes, n_samples) by the formula as it stands."""
-    n_classes, n_features = theta.shape
-    joint = np.empty((n_classes, len(X)))
-    is_whole = there.all() and not silent.any()
-    for first, last in blocks(0, n_classes, n_features, BLOCK // 4):
-        part = slice(first, last)
-        log_var = np.log(2.0 * np.pi * var[part])
-        for row in range(len(X)):
-            terms = X[row] - theta[part]
-            np.square(terms, out=terms)
-            terms /= var[part]
-            terms += log_var
-            if not is_whole:
-                terms[silent[part] | ~there[row]] = 0.0
-            joint[part, row] = terms.sum(axis=1)
-    joint *= -0.5
-    return joint
 
 
 def joint_log_likelihood(X, model, finish, out, n_jobs=None):
@@ -326,7 +264,7 @@ def _repair(joint, X, model):
     again += model.constant @ there.T.astype(np.float64)
     _add_far(again, X, model.far)
     large = np.flatnonzero(~np.isfinite(again).all(axis=0))  # too large to be squared
-    again[:, large] = _squared_differences(
+    again[:, large] = squared_differences(
         X[large], there[large], model.theta, model.var, model.silent
     )
     joint[:, rows] = again + np.maximum(model.log_prior, np.finfo(float).min)[:, None]
