@@ -10,8 +10,7 @@ five folds without regard to groups, stands beside them to show what near duplic
 
 Probabilities are reported as they are and with the temperature that makes the validation part most
 likely: ``--part test`` also trains without that part to find it, and on the validation part itself
-it flatters.
-A programming exercise on medical images, never medical advice.
+it flatters. A programming exercise on medical images, never medical advice.
 """
 
 import argparse
@@ -47,7 +46,11 @@ def expected_calibration_error(y_true, probability, classes):
 
 
 def best_temperature(scores, codes):
-    """Return the divisor of the logits that makes the classes most likely."""
+    """Return the divisor of the logits that makes the classes most likely.
+
+    scikit-learn's calibration fits one and keeps it with its model; here it serves another model,
+    which was trained on more.
+    """
     rows = np.arange(len(codes))
 
     def loss(log_temperature):

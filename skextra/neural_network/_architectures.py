@@ -176,7 +176,8 @@ class ResNet(nn.Module):
     def forward(self, images):
         """Return logits of shape (n, n_classes)."""
         places = self.blocks(self.stem(images)).clamp(min=1e-3)  # (n, 256, H/32, W/32)
-        features = places.pow(self.power).mean(dim=(2, 3)).pow(1 / self.power)  # (n, 256)
+        power = self.power.clamp(min=1.0)  # at 1 the average; at 0 there would be no mean
+        features = places.pow(power).mean(dim=(2, 3)).pow(1 / power)  # (n, 256)
         return self.head(self.dropout(features))
 
 

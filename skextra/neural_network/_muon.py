@@ -27,8 +27,8 @@ class Muon(torch.optim.AdamW):
         rate serves both.
     betas : tuple of two floats, default=(0.95, 0.999)
         Decay of the momentum, and of AdamW's mean square.
-    **options
-        As :class:`torch.optim.AdamW` takes them.
+    eps, weight_decay, fused
+        As of :class:`torch.optim.AdamW`.
 
     References
     ----------
@@ -39,8 +39,10 @@ class Muon(torch.optim.AdamW):
     :doi:`10.48550/arXiv.2502.16982`: the scale of the updates.
     """
 
-    def __init__(self, params, lr=1e-3, betas=(0.95, 0.999), **options):
-        super().__init__(params, lr=lr, betas=betas, **options)
+    def __init__(
+        self, params, lr=1e-3, betas=(0.95, 0.999), eps=1e-8, weight_decay=1e-2, *, fused=None
+    ):
+        super().__init__(params, lr, betas, eps, weight_decay, fused=fused)
 
     @torch.no_grad()
     def step(self, closure=None):

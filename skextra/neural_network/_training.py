@@ -236,7 +236,7 @@ def make_optimizer(module, recipe):
         # torch's Muon takes no convolutions.
         optimizer = Muon if optimizer == "Muon" else find_in_torch(optim, "optimizer", optimizer)
     arguments = {"lr": recipe["learning_rate"]}
-    known = inspect.signature(optim.AdamW if optimizer is Muon else optimizer).parameters
+    known = inspect.signature(optimizer).parameters
     if isinstance(recipe["optimizer"], str) and "fused" in known:
         arguments["fused"] = True  # one pass over the weights instead of ten
     if "weight_decay" not in known:

@@ -40,6 +40,15 @@ def count(module):
     return sum(weights.numel() for weights in module.parameters())
 
 
+@pytest.mark.parametrize("power", [-2.0, 0.0, 1.0])
+def test_a_power_that_was_learnt_too_low_is_the_average(power):
+    module = ResNet((16, 16, 1), 3).eval()
+    module.power.data.fill_(power)
+    images = torch.rand(2, 1, 16, 16)
+    places = module.blocks(module.stem(images)).clamp(min=1e-3)
+    torch.testing.assert_close(module(images), module.head(places.mean(dim=(2, 3))))
+
+
 def test_the_residual_network_has_the_parameters_counted_by_hand():
     def conv(n_in, n_out, side=3):
         return n_in * n_out * side**2 + 2 * n_out  # no bias, but a batch norm
