@@ -1,7 +1,5 @@
 """ScratchGaussianNB: validation, priors, Bayes' rule, fitted attributes."""
 
-import contextlib
-import warnings
 from functools import partial
 from numbers import Integral, Real
 
@@ -19,6 +17,13 @@ from skextra._sklearn import (
     fit_context,
     from_numpy,
     to_numpy,
+)
+from skextra.naive_bayes._checks import (
+    check_priors,
+    check_same_features,
+    is_plain,
+    unchanged_by_errors,
+    warn_of_silent_features,
 )
 from skextra.naive_bayes._differences import are_few, few_rows
 from skextra.naive_bayes._labels import Codes, check_known, distinct
@@ -163,7 +168,7 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         ValueError
             If X, y, the weights or the priors are not as described.
         """
-        with self._unchanged_by_errors():
+        with unchanged_by_errors(self):
             X, y = self._validate(X, y, reset=True)
             classes = distinct(to_numpy(y))
             if classes.dtype.kind not in "iubU":  # integers and strings are labels
@@ -197,7 +202,7 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
             If X, y, the weights or the priors are not as described, or a label is not among the
             classes.
         """
-        with self._unchanged_by_errors():
+        with unchanged_by_errors(self):
             first_call = check_partial_fit_first_call(self, classes)
             X, y = self._validate(X, y, reset=first_call)
             check_known(to_numpy(y), to_numpy(self.classes_))
@@ -230,12 +235,12 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
             raise TypeError(f"merge takes a ScratchGaussianNB, got {type(other).__name__}.")
         check_is_fitted(self, "theta_")
         check_is_fitted(other, "theta_")
-        self._check_same_features(other)
+        check_same_features(self, other)
         here, there = to_numpy(self.classes_), to_numpy(other.classes_)
         if (here.dtype.kind in "OSU") != (there.dtype.kind in "OSU"):
             raise ValueError(f"merge of classes {here} with classes {there}: labels of two types.")
         classes = np.union1d(here, there)
-        self._check_priors(len(classes))
+        check_priors(self.priors, len(classes))
         self._moments = tuple(
             merge(
                 place(Moments(*self._moments), np.searchsorted(classes, here), len(classes)),
@@ -307,20 +312,10 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         """
         return self._predict(X, most_probable, "predict")
 
-    @contextlib.contextmanager
-    def _unchanged_by_errors(self):
-        """Take back all that was set, by scikit-learn's validation too, if an error comes."""
-        before = vars(self).copy()
-        try:
-            yield
-        except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
-            raise
-
     def _validate(self, X, *y, reset):
         """Return X, and y where it is given, as scikit-learn validates them."""
-        if self._is_plain(X, *y) and (reset or self.n_features_in_ == X.shape[1]):
+        named = hasattr(self, "feature_names_in_")
+        if not named and is_plain(X, *y) and (reset or self.n_features_in_ == X.shape[1]):
             if reset:
                 self.n_features_in_ = X.shape[1]
             return (X, *y) if y else X
@@ -334,25 +329,6 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
             ensure_all_finite=False,
         )
 
-    def _is_plain(self, X, *y):
-        """Whether scikit-learn would hand back the arrays as they are.
-
-        Its look for frames and names takes longer than all the rest of a call with few rows.
-        """
-        return (
-            type(X) is np.ndarray
-            and X.ndim == 2
-            and X.size > 0
-            and X.dtype.kind in "fiub"
-            and not hasattr(self, "feature_names_in_")
-            and all(
-                type(labels) is np.ndarray
-                and labels.dtype.kind in "iubU"
-                and labels.shape == X.shape[:1]
-                for labels in y
-            )
-        )
-
     def _update(self, X, y, classes, sample_weight, past):
         """Add validated rows to the moments of past ones; None if there are none."""
         given = X
@@ -362,36 +338,15 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
                 to_numpy(sample_weight), X, dtype=np.float64, ensure_non_negative=True
             )
         known = to_numpy(classes)
-        self._check_priors(len(known))
+        check_priors(self.priors, len(known))
         collect = accumulate_sparse if sparse.issparse(X) else accumulate
         moments = collect(X, Codes(y, known), sample_weight, len(known), self.n_jobs)
         if past is not None:
             moments = merge(past, moments)
         self.classes_, self._moments = classes, tuple(moments)
         self._publish(given)
-        self._warn_of_silent_features()
+        warn_of_silent_features(self, moments)
         return self
-
-    def _check_priors(self, n_classes):
-        if self.priors is None:
-            return
-        priors = to_numpy(self.priors)
-        if priors.shape[0] != n_classes:
-            raise ValueError("Number of priors must match number of classes.")
-        if not np.isclose(priors.sum(), 1.0):
-            raise ValueError("The sum of the priors should be 1.")
-        if (priors < 0).any():
-            raise ValueError("Priors must be non-negative.")
-
-    def _check_same_features(self, other):
-        if self.n_features_in_ != other.n_features_in_:
-            raise ValueError(
-                f"merge of a model of {self.n_features_in_} features with one of "
-                f"{other.n_features_in_} features."
-            )
-        names = [getattr(model, "feature_names_in_", None) for model in (self, other)]
-        if (names[0] is None) != (names[1] is None) or not np.array_equal(*names):
-            raise ValueError(f"merge of models with other feature names: {names[0]}, {names[1]}.")
 
     def _publish(self, like):
         """Set the fitted attributes from the moments, as arrays of the kind of `like`."""
@@ -407,21 +362,6 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         self.var_ = from_numpy(variance, like)
         self.class_count_ = from_numpy(moments.class_weight.copy(), like)
         self.class_prior_ = from_numpy(np.array(to_numpy(prior), dtype=np.float64), like)
-
-    def _warn_of_silent_features(self):
-        moments = Moments(*self._moments)
-        if moments.weight.min() > 0:
-            return
-        silent = (moments.weight == 0) & (moments.class_weight[:, None] > 0)
-        for code in np.flatnonzero(silent.any(axis=1)):
-            features = np.flatnonzero(silent[code])
-            names = getattr(self, "feature_names_in_", np.arange(self.n_features_in_))[features]
-            label = to_numpy(self.classes_)[[code]].tolist()[0]
-            warnings.warn(
-                f"Class {label!r} has no value of the features {names.tolist()}: they are left "
-                "out of its likelihood.",
-                stacklevel=4,
-            )
 
     def _predict(self, X, finish, method):
         check_is_fitted(self, "theta_")
