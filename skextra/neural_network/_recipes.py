@@ -31,6 +31,7 @@ class Recipe:
     weight_averaging: float = 0.0  # decay an update of the averaged weights that predict; 0: none
     standardise_images: bool = False  # give each image mean 0 and standard deviation 1
     flip_at_prediction: bool = False  # average the logits of an image and its mirror image
+    temperature: float = 1.0  # divides the logits of predictions: smoothed labels make them small
 
     def resolve(self, chosen, *, n_samples, size, are_features):
         """Return the settings of a training: `chosen`, with each "auto" filled in.
@@ -39,6 +40,7 @@ class Recipe:
         images and are not augmented: a mirrored or cut digit is another digit. Neither are
         features, which are no images. A set so small that the recipe's epochs would be under
         `min_updates` gets more epochs. The mirror image is asked only where training has mirrored.
+        The temperature belongs to the recipe's label smoothing, and goes with it.
         """
         is_small = max(size) <= SMALL_SIDE
         automatic = asdict(self)
@@ -57,6 +59,8 @@ class Recipe:
         if "max_epochs" not in given:
             n_batches = ceil(n_samples / settings["batch_size"])
             settings["max_epochs"] = max(self.max_epochs, ceil(self.min_updates / n_batches))
+        if settings["label_smoothing"] != self.label_smoothing:
+            settings["temperature"] = 1.0
         settings["flip_at_prediction"] &= isinstance(settings["augmentation"], str)
         return settings
 
@@ -79,5 +83,6 @@ MOBILE = Recipe(
     weight_averaging=0.995,
     standardise_images=True,
     flip_at_prediction=True,
+    temperature=0.7,
 )
-RESIDUAL = replace(MOBILE, max_epochs=40, optimizer="Muon")
+RESIDUAL = replace(MOBILE, max_epochs=40, optimizer="Muon", temperature=0.55)

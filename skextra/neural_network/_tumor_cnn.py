@@ -11,27 +11,20 @@ from scipy.special import log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from skextra._sklearn import (
     HasMethods,
     Interval,
     StrOptions,
     check_partial_fit_first_call,
-    check_sample_weight,
     fit_context,
 )
 from skextra.neural_network._architectures import find_architecture
 from skextra.neural_network._augmentation import AUGMENTATIONS
 from skextra.neural_network._checkpoint import Checkpoint
 from skextra.neural_network._fitting import BestEpoch, Training, train_one_epoch
-from skextra.neural_network._images import (
-    ImageTransform,
-    network_size,
-    pixels_of,
-    shape_of_rows,
-)
+from skextra.neural_network._images import ImageTransform, network_size, pixels_of
 from skextra.neural_network._notebook import NotebookTableMixin
 from skextra.neural_network._prediction import logits
 from skextra.neural_network._runtime import private_generator, torch_device
@@ -39,6 +32,7 @@ from skextra.neural_network._samples import hold_out, weigh
 from skextra.neural_network._schedules import make_schedule
 from skextra.neural_network._training import Batches, build_net
 from skextra.neural_network._transfer import copy_features, find_source
+from skextra.neural_network._validation import check_checkpoint, check_rows, check_training_set
 
 _AUTO = StrOptions({"auto"})
 _RECIPE_PARAMETERS = (
@@ -175,6 +169,9 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
     equal rows of one class merged beforehand, so a weight of 2 is the same as giving a row twice.
     A class of which no row had a weight has probability 0.
 
+    Where a recipe smooths labels, its predictions divide the logits by a temperature [4]_, since
+    smoothing teaches the network to be too modest. No answer changes, only how sure it is.
+
     Pixels of 8 or 16 bits are divided by the largest value of their type, pixels of other types
     scaled by the range found in `fit`; both are then mapped to [-1, 1]. Flat rows that are not
     8- or 16-bit integers are features: each is standardised.
@@ -309,8 +306,8 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
             If the memory of the device does not suffice: it names the batch size.
         """
         known = self.classes_ if self.warm_start and hasattr(self, "net_") else None
-        self._check_checkpoint()
-        rows, y, weights = self._check_training_set(X, y, sample_weight, reset=known is None)
+        check_checkpoint(self)
+        rows, y, weights = check_training_set(self, X, y, sample_weight, reset=known is None)
         classes, codes = np.unique(y, return_inverse=True)
         if known is not None and not np.array_equal(known, classes):
             raise ValueError(
@@ -361,7 +358,7 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
             If X, y or a parameter is not as described, or a label is not among the classes.
         """
         first_call = check_partial_fit_first_call(self, classes)
-        rows, y, weights = self._check_training_set(X, y, sample_weight, reset=first_call)
+        rows, y, weights = check_training_set(self, X, y, sample_weight, reset=first_call)
         unknown = np.setdiff1d(y, self.classes_)
         if len(unknown):
             raise ValueError(
@@ -388,50 +385,6 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
                 self.best_epoch_ = self.n_iter_
             self._generator_state = get_state()
         return self
-
-    def _check_rows(self, X, y="no_validation", *, reset):
-        """Return X as rows (n_samples, n_features), and y with it where it is given."""
-        image_shape = pixels_of(X)
-        expected = None if reset else self.image_shape_
-        if expected is not None and image_shape not in (None, expected):
-            raise ValueError(
-                f"X holds images of shape {image_shape}, but {type(self).__name__} was fitted on "
-                f"images of shape {expected} (height, width, channels)."
-            )
-        if image_shape is not None:
-            X = np.asarray(X).reshape(len(X), int(np.prod(image_shape)))
-        elif (
-            expected is not None
-            and getattr(X, "shape", None) == expected[:2]
-            and X.shape[1] != self.n_features_in_
-        ):
-            raise ValueError(
-                f"X has the shape {X.shape} of one image; a batch of one image has the shape "
-                f"{(1, *X.shape)}: give X[np.newaxis]."
-            )
-        if isinstance(y, str):
-            return validate_data(self, X, reset=reset)
-        X, y = validate_data(self, X, y, reset=reset)
-        if reset:
-            self.image_shape_ = image_shape or shape_of_rows(X.shape[1], self.image_shape)
-        return X, y
-
-    def _check_training_set(self, X, y, sample_weight, *, reset):
-        rows, y = self._check_rows(X, y, reset=reset)
-        check_classification_targets(y)
-        y = column_or_1d(y, warn=True)
-        weights = check_sample_weight(
-            sample_weight, rows, dtype=np.float64, ensure_non_negative=True
-        )
-        return rows, y, weights
-
-    def _check_checkpoint(self):
-        if self.checkpoint is None or isinstance(self.random_state, Integral):
-            return
-        raise ValueError(
-            f"checkpoint={self.checkpoint!r} needs an integer random_state, or the fit that goes "
-            f"on would not be the one that stopped; got random_state={self.random_state!r}."
-        )
 
     def _start_net(self, rows, weights, *, are_images, module=None):
         """Decide scaling and recipe and build the net, around new weights or those of `module`."""
@@ -547,7 +500,7 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
     def _logits(self, X):
         """Return the logits of X as float64 of shape (n_samples, n_classes)."""
         check_is_fitted(self)
-        rows = self._check_rows(X, reset=False)
+        rows = check_rows(self, X, reset=False)
         if self.net_ is None:
             return np.zeros((len(rows), 1))
         self._transform.warn_of_other_range(rows)
@@ -558,7 +511,8 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
 
     def _logits_of(self, rows):
         flip = self.recipe_["flip_at_prediction"]
-        return logits(self.net_, self._transform, rows, flip=flip)
+        scores = logits(self.net_, self._transform, rows, flip=flip)
+        return scores / self.recipe_["temperature"]
 
     def _prediction_device(self):
         """Return the device of the parameter, or the CPU where there is no such device."""
@@ -579,7 +533,8 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
         Returns
         -------
         ndarray of shape (n_samples, n_classes) or (n_samples,), dtype float64
-            For two classes the logit of ``classes_[1]`` less that of ``classes_[0]``.
+            Divided by the recipe's temperature; for two classes the logit of ``classes_[1]``
+            less that of ``classes_[0]``.
         """
         scores = self._logits(X)
         return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
+from scipy.special import softmax
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_digits
 from sklearn.metrics import log_loss
@@ -143,6 +144,16 @@ def test_the_network_that_torch_exports_answers_as_the_classifier(digits, archit
     program = torch.export.export(
         network, (pixels[:2],), dynamic_shapes=({0: torch.export.Dim.AUTO},)
     )
-    assert_allclose(
-        program.module()(pixels).detach(), classifier.decision_function(images), atol=1e-4
-    )
+    logits = program.module()(pixels).detach() / classifier.recipe_["temperature"]
+    assert_allclose(logits, classifier.decision_function(images), atol=2e-4)
+
+
+def test_the_probabilities_of_the_residual_recipe_are_calibrated_as_they_are(digits):
+    images, target = digits
+    network = TumorCNNClassifier(architecture="resnet", max_epochs=12, random_state=0)
+    proba = network.fit(images[:900], target[:900]).predict_proba(images[900:])
+    confidence, right = proba.max(axis=1), network.predict(images[900:]) == target[900:]
+    gaps = np.bincount((confidence * 15).astype(int).clip(max=14), weights=right - confidence)
+    assert abs(gaps).sum() / len(right) < 0.03
+    logits = network.decision_function(images[900:]) * network.recipe_["temperature"]
+    assert log_loss(target[900:], proba) < 0.6 * log_loss(target[900:], softmax(logits, axis=1))

@@ -45,3 +45,10 @@ def test_only_images_over_32_pixels_are_augmented_and_asked_mirrored():
     assert (features["augmentation"], features["standardise_images"]) == (None, False)
     assert not resolve(RESIDUAL, {"augmentation": None})["flip_at_prediction"]
     assert resolve(RESIDUAL, {"augmentation": "affine"}, side=28)["flip_at_prediction"]
+
+
+def test_the_temperature_goes_with_the_label_smoothing_of_the_recipe():
+    assert resolve(RESIDUAL)["temperature"] == pytest.approx(0.55)
+    assert resolve(RESIDUAL, {"label_smoothing": 0.05})["temperature"] == pytest.approx(0.55)
+    assert resolve(RESIDUAL, {"label_smoothing": 0.0})["temperature"] == 1.0
+    assert resolve(Recipe(), {"label_smoothing": 0.2})["temperature"] == 1.0
