@@ -76,11 +76,22 @@ class Muon(torch.optim.AdamW):
         is_tall = matrix.shape[0] > matrix.shape[1]
         if is_tall:
             matrix = matrix.T
-        matrix = matrix / (matrix.norm() + 1e-7)
-        for _ in range(_N_STEPS):
-            square = matrix @ matrix.T
-            matrix = torch.addmm(
-                matrix, torch.addmm(square, square, square, beta=_B, alpha=_C), matrix, beta=_A
-            )
+        matrix = _orthogonalise(matrix / (matrix.norm() + 1e-7))
         matrix.mul_(0.2 * math.sqrt(matrix.shape[1]))
         return (matrix.T if is_tall else matrix).reshape(weights.shape)
+
+
+def _orthogonalise(matrix):
+    """Return a matrix of at least as many columns as rows with singular values near 1.
+
+    Each step multiplies X from the left by aI + b XX' + c (XX')^2. These factors commute with XX',
+    so they are multiplied up on the small side, where they are a few times cheaper.
+    """
+    square, product = matrix @ matrix.T, None
+    for step in range(1, _N_STEPS + 1):
+        factor = torch.addmm(square, square, square, beta=_B, alpha=_C)
+        factor.diagonal().add_(_A)
+        product = factor if product is None else factor @ product
+        if step < _N_STEPS:
+            square = factor @ square @ factor
+    return product @ matrix

@@ -6,6 +6,8 @@ To change how an architecture is trained, change its line at the end of this fil
 from dataclasses import asdict, dataclass, replace
 from math import ceil
 
+from skextra.neural_network._runtime import multiplies_bfloat16
+
 SMALL_SIDE = 32  # pixels: networks on such images are small, and so are the things in them
 
 
@@ -31,9 +33,10 @@ class Recipe:
     weight_averaging: float = 0.0  # decay an update of the averaged weights that predict; 0: none
     standardise_images: bool = False  # give each image mean 0 and standard deviation 1
     flip_at_prediction: bool = False  # average the logits of an image and its mirror image
+    mixed_precision: bool = False  # train in bfloat16 where the CPU has instructions for it
     temperature: float = 1.0  # divides the logits of predictions: smoothed labels make them small
 
-    def resolve(self, chosen, *, n_samples, size, are_features):
+    def resolve(self, chosen, *, n_samples, size, are_features, device):
         """Return the settings of a training: `chosen`, with each "auto" filled in.
 
         Four rules look at the data. Images of at most 32 pixels a side learn at the rate for small
@@ -44,12 +47,13 @@ class Recipe:
         """
         is_small = max(size) <= SMALL_SIDE
         automatic = asdict(self)
+        automatic["mixed_precision"] &= not is_small and multiplies_bfloat16(device)
         automatic["learning_rate"] = self.small_learning_rate if is_small else self.learning_rate
         del automatic["small_learning_rate"], automatic["min_updates"]
         if is_small or are_features:
             automatic["augmentation"] = None
         if are_features:
-            automatic["standardise_images"] = False
+            automatic["standardise_images"] = automatic["mixed_precision"] = False
         given = {
             name: value
             for name, value in chosen.items()
@@ -85,4 +89,4 @@ MOBILE = Recipe(
     flip_at_prediction=True,
     temperature=0.7,
 )
-RESIDUAL = replace(MOBILE, max_epochs=40, optimizer="Muon", temperature=0.55)
+RESIDUAL = replace(MOBILE, max_epochs=40, optimizer="Muon", mixed_precision=True, temperature=0.55)

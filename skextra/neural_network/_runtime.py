@@ -90,6 +90,11 @@ def torch_device(device):
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
+def multiplies_bfloat16(device):
+    """Return whether a device is a CPU with instructions for matrices of bfloat16."""
+    return device.type == "cpu" and torch.cpu.get_capabilities().get("amx_bf16", False)
+
+
 @contextlib.contextmanager
 def explaining_lack_of_memory(doing, batch_size, device):
     """Say which batch size failed where the memory of a device does not suffice."""

@@ -82,6 +82,13 @@ class TrainingNet(skorch.NeuralNet):
         """Return the batches themselves: they are an iterable already."""
         return dataset
 
+    def infer(self, x, **fit_params):
+        """Return the module's outputs, computed in bfloat16 where the recipe says so."""
+        # A context for each step: the weights that it has cast are kept until it ends.
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe["mixed_precision"]):
+            outputs = super().infer(x, **fit_params)
+        return outputs.float() if self.recipe["mixed_precision"] else outputs
+
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """Return the weighted mean cross-entropy; the weights have mean 1 over all rows."""
         codes, weights = y_true

@@ -401,6 +401,7 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
             n_samples=len(rows),
             size=self._transform.size,
             are_features=self._transform.are_features,
+            device=torch_device(self.device),
         )
         self._transform = replace(self._transform, standardises=self.recipe_["standardise_images"])
         self.loss_curve_, self.validation_scores_ = [], None

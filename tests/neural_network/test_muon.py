@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from skextra.neural_network._muon import Muon
+from skextra.neural_network._muon import Muon, _orthogonalise
 
 
 def network():
@@ -41,6 +41,18 @@ def test_the_first_update_of_a_convolution_is_near_the_orthogonal_factor_of_its_
     in_its_directions = np.diag(left.T @ update @ right.T)
     assert strong.sum() >= 4
     assert ((in_its_directions[strong] > 0.6) & (in_its_directions[strong] < 1.3)).all()
+
+
+def test_the_factors_multiplied_up_give_the_steps_of_newton_and_schulz():
+    matrix = torch.randn(20, 90, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    matrix /= matrix.norm()
+    expected = matrix
+    for _ in range(5):
+        square = expected @ expected.T
+        expected = (
+            (3.4445 * expected) - 4.7750 * square @ expected + 2.0315 * square @ square @ expected
+        )
+    torch.testing.assert_close(_orthogonalise(matrix), expected, rtol=1e-9, atol=1e-12)
 
 
 def test_what_is_no_convolution_gets_the_bits_of_adamw():

@@ -1,7 +1,9 @@
 """What "auto" means."""
 
 import pytest
+import torch
 
+from skextra.neural_network import _recipes
 from skextra.neural_network._recipes import RESIDUAL, Recipe
 
 AUTO = dict.fromkeys(
@@ -15,8 +17,13 @@ AUTO = dict.fromkeys(
 
 def resolve(recipe, chosen=(), n_samples=5000, side=128, are_features=False):
     chosen = {**AUTO, **dict(chosen)}
-    size = (side, side)
-    return recipe.resolve(chosen, n_samples=n_samples, size=size, are_features=are_features)
+    return recipe.resolve(
+        chosen,
+        n_samples=n_samples,
+        size=(side, side),
+        are_features=are_features,
+        device=torch.device("cpu"),
+    )
 
 
 def test_a_chosen_setting_overrides_the_recipe_and_auto_does_not():
@@ -52,3 +59,14 @@ def test_the_temperature_goes_with_the_label_smoothing_of_the_recipe():
     assert resolve(RESIDUAL, {"label_smoothing": 0.05})["temperature"] == pytest.approx(0.55)
     assert resolve(RESIDUAL, {"label_smoothing": 0.0})["temperature"] == 1.0
     assert resolve(Recipe(), {"label_smoothing": 0.2})["temperature"] == 1.0
+
+
+@pytest.mark.parametrize("has_instructions", [True, False])
+def test_bfloat16_is_for_large_images_where_the_cpu_has_instructions(
+    monkeypatch, has_instructions
+):
+    monkeypatch.setattr(_recipes, "multiplies_bfloat16", lambda device: has_instructions)
+    assert resolve(RESIDUAL)["mixed_precision"] == has_instructions
+    assert not resolve(RESIDUAL, side=32)["mixed_precision"]
+    assert not resolve(RESIDUAL, side=200, are_features=True)["mixed_precision"]
+    assert not resolve(Recipe())["mixed_precision"]

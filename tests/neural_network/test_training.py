@@ -45,6 +45,19 @@ def test_training_equals_a_plain_pytorch_loop_bit_for_bit():
         assert torch.equal(weights, module.state_dict()[name]), name
 
 
+def test_mixed_precision_takes_nearly_the_same_steps_with_the_same_bits_each_time():
+    batches, losses, weights = make_batches(), {}, []
+    for run, is_mixed in enumerate([False, True, True]):
+        with private_generator(3, CPU):
+            net = make_net(mixed_precision=is_mixed)
+            losses[run] = [net.train_epoch(batches) for _ in range(3)]
+            weights.append(torch.cat([value.flatten() for value in net.module_.parameters()]))
+    assert losses[1] != losses[0]
+    assert_allclose(losses[1], losses[0], rtol=0.02)
+    assert weights[1].dtype == torch.float32
+    assert torch.equal(weights[1], weights[2])
+
+
 @pytest.mark.parametrize(("n_samples", "batch_size"), [(1, 32), (32, 32), (33, 32), (50, 16)])
 def test_an_epoch_holds_every_row_once_in_batches_of_nearly_equal_size(n_samples, batch_size):
     batches = make_batches(n_samples, batch_size)
