@@ -64,6 +64,12 @@ def first_fit(backend):
     return seconds_of(small_fit, backend)
 
 
+def imports_alone(backend):
+    """Seconds in which a new process imports what that fit needs: no server can be faster."""
+    needed = "import sklearn.linear_model, sklearn.model_selection"
+    return seconds_of(subprocess.run, [sys.executable, "-c", needed])
+
+
 def after_lost_worker(backend):
     """Seconds of a small fit in the first call after one in which a worker was killed."""
     small_fit(backend)
@@ -131,6 +137,7 @@ def large_array_memory_of_reads(backend):
 ALL = ("skextra", "loky", "multiprocessing", "sequential")
 CASES = {
     first_fit: ALL,
+    imports_alone: ("sequential",),
     after_lost_worker: ("skextra", "loky"),  # multiprocessing waits for ever
     empty_task: ALL,
     search_of_200_fits: ALL,

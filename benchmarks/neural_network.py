@@ -112,7 +112,7 @@ def make_classifier(implementation, size):
         return PlainTorch(reference_network(size), 1e-4)
     if implementation == "plain skorch":
         return PlainSkorch(reference_network(size), 1e-4)
-    return TumorCNNClassifier(max_epochs=1, random_state=0)
+    return TumorCNNClassifier(architecture="sequential", max_epochs=1, random_state=0)
 
 
 class FlatMLPClassifier(MLPClassifier):

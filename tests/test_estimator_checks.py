@@ -20,7 +20,7 @@ ESTIMATORS = [
     ScratchGaussianNB(),
     ScratchGaussianNB(var_smoothing=1e-3, n_jobs=2),
     TumorCNNClassifier(random_state=0),
-    TumorCNNClassifier(architecture="resnet", random_state=0),
+    TumorCNNClassifier(architecture="sequential", random_state=0),
     TumorCNNClassifier(
         architecture="mlp", class_weight="balanced", early_stopping=True, random_state=0
     ),

@@ -13,6 +13,7 @@ from skextra.datasets import make_brain_mri
 X, y = make_brain_mri(700, image_size=40, random_state=0)
 X_train, X_test, y_train, y_test = X[:500], X[500:], y[:500], y[500:]
 classifier = TumorCNNClassifier(
+    architecture="sequential",
     max_epochs=8,
     learning_rate=1e-3,
     lr_scheduler="OneCycleLR",

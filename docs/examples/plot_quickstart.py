@@ -30,8 +30,8 @@ from pathlib import Path
 
 parser = argparse.ArgumentParser(description="skextra quickstart")
 parser.add_argument("--data", type=Path, help="folder of scans (default: synthetic slices)")
-parser.add_argument("--image-size", type=int, default=48, help="side in pixels (default: 48)")
-parser.add_argument("--max-epochs", type=int, default=10, help="epochs a fit (default: 10)")
+parser.add_argument("--image-size", type=int, default=64, help="side in pixels (default: 64)")
+parser.add_argument("--max-epochs", type=int, default=20, help="epochs a fit (default: 20)")
 parser.add_argument("--output", type=Path, default=Path("quickstart_output"), help="for pictures")
 options = parser.parse_args()
 
@@ -106,7 +106,7 @@ for part, index in (("train", train), ("test", test)):
 # %%
 # A search on two worker processes
 # --------------------------------
-# Softmax regression on the pixels is the baseline; the reference network has to beat it. The
+# Softmax regression on the pixels is the baseline; the residual network has to beat it. The
 # ``"skextra"`` backend runs the fits, and scikit-learn's progress bar follows every epoch.
 
 import joblib
@@ -115,7 +115,7 @@ from sklearn.model_selection import GridSearchCV
 
 search = GridSearchCV(
     TumorCNNClassifier(max_epochs=options.max_epochs, random_state=0),
-    {"architecture": ["linear", "sequential"], "learning_rate": [3e-4, 1e-3]},
+    {"architecture": ["linear", "resnet"], "learning_rate": [1e-3, 3e-3]},
     cv=StratifiedGroupKFold(n_splits=3, shuffle=True, random_state=0),
     verbose=0 if sys.stdout.isatty() else 3,  # a bar does not move in a log file: print lines
 ).set_callbacks(ProgressBar())

@@ -58,15 +58,14 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
 
     Parameters
     ----------
-    architecture : str or type, default="sequential"
-        The network, by name or as a class.
-        ``"sequential"`` is the reference: three 3x3 convolutions with 32, 64 and
-        128 channels, each followed by ReLU and 2x2 max-pooling, then 256 units with dropout.
-        ``"resnet"`` has residual blocks [2]_, ``"mobilenet"`` inverted residuals with depthwise
-        convolutions [3]_. ``"mlp"`` (256 hidden units) and ``"linear"`` (softmax regression) are
-        baselines. A class of :class:`torch.nn.Module` is called with the image shape
-        ``(height, width, channels)`` that the network sees and the number of classes, and must
-        return logits.
+    architecture : str or type, default="resnet"
+        The network, by name or as a class. ``"resnet"`` has residual blocks [2]_, ``"mobilenet"``
+        inverted residuals with depthwise convolutions [3]_. ``"sequential"`` is the reference:
+        three 3x3 convolutions with 32, 64 and 128 channels, each followed by ReLU and 2x2
+        max-pooling, then 256 units with dropout. ``"mlp"`` (256 hidden units) and ``"linear"``
+        (softmax regression) are baselines. A class of :class:`torch.nn.Module` is called with
+        the image shape ``(height, width, channels)`` that the network sees and the number of
+        classes, and must return logits.
     image_shape : tuple of int, default=None
         ``(height, width)`` or ``(height, width, channels)`` into which flat rows unfold. None
         takes a square where the number of features is one, else a strip of one row. Ignored for
@@ -229,7 +228,7 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
     def __init__(
         self,
         *,
-        architecture="sequential",
+        architecture="resnet",
         image_shape=None,
         image_size="auto",
         max_epochs="auto",

@@ -43,5 +43,9 @@ def network(spots):
     """Return the reference network, trained to tell the spots."""
     X, y, _ = spots
     return TumorCNNClassifier(
-        max_epochs=6, early_stopping=True, validation_fraction=0.2, random_state=0
+        architecture="sequential",
+        max_epochs=6,
+        early_stopping=True,
+        validation_fraction=0.2,
+        random_state=0,
     ).fit(X, y)

@@ -39,7 +39,7 @@ def test_the_recipe_is_shown_setting_by_setting_and_uncut():
         assert shown[f"recipe_['{name}']"][0] == type(value).__name__
     assert shown["recipe_['lr_scheduler']"] == ("str", "'CosineAnnealingLR'")
     assert shown["recipe_['batch_size']"] == ("int", "8")
-    assert shown["recipe_['dropout']"] == ("float", "0.5")
+    assert shown["recipe_['dropout']"] == ("float", "0.2")
     assert "torch.optim.sgd.SGD" in shown["recipe_['optimizer']"][1]
     assert "relu" in shown["recipe_['augmentation']"][1]
     assert "recipe_" not in shown

@@ -76,7 +76,7 @@ def test_one_resized_and_mirrored_image_gets_the_bits_it_gets_among_others(archi
 
 def test_the_memory_of_a_prediction_does_not_grow_with_the_number_of_images(digits):
     images = np.zeros((1000, 64, 64), np.uint8)
-    classifier = TumorCNNClassifier(max_epochs=1, random_state=0)
+    classifier = TumorCNNClassifier(architecture="sequential", max_epochs=1, random_state=0)
     classifier.fit(images[:4] + np.arange(4, dtype=np.uint8)[:, None, None], [0, 1, 0, 1])
     largest = 0
 
