@@ -53,5 +53,5 @@ class RandomScan:
 
 AUGMENTATIONS = {
     "affine": RandomScan(turn=pi / 18, shift=0.06, scale=0.1),
-    "scan": RandomScan(turn=0.22, shift=0.06, scale=0.12, gamma=0.3),
+    "scan": RandomScan(turn=0.15, shift=0.04, scale=0.08, gamma=0.2),
 }

@@ -29,6 +29,7 @@ class Recipe:
     # No parameter sets what follows.
     min_updates: int = 200  # of the weights, however small the training set
     warm_up: float = 0.3  # share of the training in which OneCycleLR raises the rate
+    cycle_momentum: bool = True  # whether OneCycleLR lowers the momentum where the rate is high
     decay_norms: bool = True  # whether weight decay reaches biases and batch norms as well
     weight_averaging: float = 0.0  # decay an update of the averaged weights that predict; 0: none
     standardise_images: bool = False  # give each image mean 0 and standard deviation 1
@@ -89,4 +90,12 @@ MOBILE = Recipe(
     flip_at_prediction=True,
     temperature=0.7,
 )
-RESIDUAL = replace(MOBILE, max_epochs=40, optimizer="Muon", mixed_precision=True, temperature=0.55)
+RESIDUAL = replace(
+    MOBILE,
+    max_epochs=34,
+    learning_rate=6e-3,
+    optimizer="Muon",
+    cycle_momentum=False,
+    mixed_precision=True,
+    temperature=0.55,
+)

@@ -18,11 +18,13 @@ def make_schedule(scheduler, net, n_epochs, batches):
     if not isinstance(scheduler, str):
         return Schedule(scheduler(net.optimizer_))
     n_updates, warm_up = n_epochs * batches.n_batches, net.recipe["warm_up"]
+    has_momentum = not {"momentum", "betas"}.isdisjoint(net.optimizer_.defaults)
     arguments = {
         "OneCycleLR": {
             # Groups of weights may have rates of their own.
             "max_lr": [group["lr"] for group in net.optimizer_.param_groups],
             "total_steps": n_updates,
+            "cycle_momentum": net.recipe["cycle_momentum"] and has_momentum,
             # torch divides by zero where the rate would rise for exactly one update.
             "pct_start": warm_up if warm_up * n_updates != 1 else 0.0,
         },

@@ -95,7 +95,7 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
         Share of the target probability spread over all classes, in [0, 1).
     augmentation : {"affine", "scan"}, callable, None or "auto", default="auto"
         ``"affine"`` mirrors, turns, shifts and scales each training image at random; ``"scan"``
-        does so a little more and changes the contrast; a callable gets a batch tensor
+        does so a little less and changes the contrast; a callable gets a batch tensor
         (n, channels, height, width) of pixels from -1 to 1 and returns it changed.
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes, multiplied into the sample weights.

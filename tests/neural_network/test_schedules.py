@@ -52,6 +52,24 @@ def test_one_cycle_peaks_at_the_rate_and_ends_near_zero_with_the_last_batch():
     assert rates[-1] < 1e-6
 
 
+@pytest.mark.parametrize("optimizer", ["Adagrad", "Rprop", "RMSprop", "SGD", "Muon"])
+def test_one_cycle_takes_optimizers_with_and_without_momentum(optimizer):
+    net, batches = make_net(learning_rate=0.01, optimizer=optimizer), make_batches()
+    schedule = make_schedule("OneCycleLR", net, 2, batches)
+    losses = [net.train_epoch(batches, schedule) for _ in range(2)]
+    assert losses[1] != losses[0]
+    assert net.optimizer_.param_groups[0]["lr"] < 1e-3
+
+
+def test_one_cycle_leaves_the_momentum_alone_where_the_recipe_says_so():
+    for cycles in (True, False):
+        net, batches = make_net(learning_rate=0.01, cycle_momentum=cycles), make_batches()
+        first = net.optimizer_.param_groups[0]["betas"][0]
+        schedule = make_schedule("OneCycleLR", net, 2, batches)
+        net.train_epoch(batches, schedule)
+        assert (net.optimizer_.param_groups[0]["betas"][0] == first) is not cycles
+
+
 @pytest.mark.parametrize("n_updates", [1, 2, 3, 4, 5, 6, 10])
 def test_one_cycle_takes_trainings_of_few_updates(n_updates):
     net = make_net(learning_rate=0.01, warm_up=0.2)
