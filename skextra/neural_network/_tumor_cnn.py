@@ -175,8 +175,9 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
     scaled by the range found in `fit`; both are then mapped to [-1, 1]. Flat rows that are not
     8- or 16-bit integers are features: each is standardised.
 
-    The optimizer of the recipes is AdamW [1]_. When `fit` ends, the optimizer's state is dropped:
-    it is twice as large as the weights. `partial_fit` keeps its own, in pickles as well.
+    The optimizer of the recipes is AdamW [1]_; ``"resnet"`` has Muon [5]_ for its convolutions.
+    When `fit` ends, the optimizer's state is dropped: it is twice as large as the weights.
+    `partial_fit` keeps its own, in pickles as well.
 
     References
     ----------
@@ -186,6 +187,10 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
        CVPR 2016. :doi:`10.1109/CVPR.2016.90`
     .. [3] M. Sandler, A. Howard, M. Zhu, A. Zhmoginov and L.-C. Chen, "MobileNetV2: inverted
        residuals and linear bottlenecks", CVPR 2018. :doi:`10.1109/CVPR.2018.00474`
+    .. [4] C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, "On calibration of modern neural
+       networks", ICML 2017. :doi:`10.48550/arXiv.1706.04599`
+    .. [5] K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024.
+       https://kellerjordan.github.io/posts/muon/
 
     Examples
     --------
