@@ -65,7 +65,7 @@ def test_the_main_job_runs_end_to_end(tmp_path):
     assert re.search(r"ScratchGaussianNB +0\.9[0-9]+", done.stdout)
     naive_bayes = re.findall(r"GaussianNB +(0\.\d+)", done.stdout)
     assert naive_bayes[0] == naive_bayes[1]
-    assert "architecture=sequential" in done.stdout  # a line of the progress in a worker
+    assert "architecture=resnet" in done.stdout  # a line of the progress in a worker
     check_report_and_pictures(done.stdout, tmp_path)
 
 
