@@ -21,8 +21,8 @@ import sys
 
 parser = argparse.ArgumentParser(description="A report on a folder of scans")
 parser.add_argument("--data", help="folder of scans (default: synthetic slices)")
-parser.add_argument("--image-size", type=int, default=32, help="side in pixels (default: 32)")
-parser.add_argument("--max-epochs", default="10", help="epochs a fit, or auto (default: 10)")
+parser.add_argument("--image-size", type=int, default=64, help="side in pixels (default: 64)")
+parser.add_argument("--max-epochs", default="15", help="epochs a fit, or auto (default: 15)")
 options = parser.parse_args()
 max_epochs = options.max_epochs if options.max_epochs == "auto" else int(options.max_epochs)
 
@@ -147,8 +147,9 @@ PredictionGridDisplay.from_estimator(classifier, X_test, y_test, n_images=16, n_
 # %%
 # Where it looks
 # --------------
-# A slice of each class that was told right, and how much each place speaks for the class.
+# A slice of each class that was told right, and how much each place speaks for the class: what the
+# answer loses where a patch is covered. The last maps of this network are too coarse for Grad-CAM.
 
 shown = [np.flatnonzero(right & (y_test == name))[0] for name in classifier.classes_]
-SaliencyDisplay.from_estimator(classifier, X_test[shown], y_test[shown])
+SaliencyDisplay.from_estimator(classifier, X_test[shown], y_test[shown], method="occlusion")
 plt.show()
