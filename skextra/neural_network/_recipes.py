@@ -41,10 +41,10 @@ class Recipe:
         """Return the settings of a training: `chosen`, with each "auto" filled in.
 
         Four rules look at the data. Images of at most 32 pixels a side learn at the rate for small
-        images and are not augmented: a mirrored or cut digit is another digit. Neither are
-        features, which are no images. A set so small that the recipe's epochs would be under
-        `min_updates` gets more epochs. The mirror image is asked only where training has mirrored.
-        The temperature belongs to the recipe's label smoothing, and goes with it.
+        images, in float32, and are not augmented: a mirrored or cut digit is another digit.
+        Neither are features, which are no images. A set so small that the recipe's epochs would
+        be under `min_updates` gets more epochs. The mirror image is asked only where training has
+        mirrored. The temperature belongs to the recipe's label smoothing, and goes with it.
         """
         is_small = max(size) <= SMALL_SIDE
         automatic = asdict(self)
