@@ -28,7 +28,7 @@ class Checkpoint:
     folder : str or path
         Where the file is; made if it is not there.
     settings : object
-        What decides the fit beside the arrays: parameters, classes.
+        What decides the fit beside the arrays: parameters, recipe, classes.
     arrays : list of ndarray
         The training set.
     module : torch.nn.Module

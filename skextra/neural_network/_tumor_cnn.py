@@ -492,7 +492,7 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
         for irrelevant in ("checkpoint", "verbose", "init_from"):  # init_from: see the weights
             del settings[irrelevant]
         checkpoint = Checkpoint(
-            self.checkpoint, (settings, self.classes_), arrays, self.net_.module_
+            self.checkpoint, (settings, self.recipe_, self.classes_), arrays, self.net_.module_
         )
         state = checkpoint.load()
         if state is not None:

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
 
 from skextra import TumorCNNClassifier
+from skextra.neural_network._architectures import ARCHITECTURES
 
 
 @pytest.fixture(scope="module")
@@ -117,8 +119,8 @@ def test_a_fit_that_goes_on_has_the_bits_of_an_undisturbed_one(digits, tmp_path,
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("change", ["data", "label", "parameter", "weights"])
-def test_another_fit_does_not_go_on_from_a_foreign_state(digits, tmp_path, change):
+@pytest.mark.parametrize("change", ["data", "label", "parameter", "weights", "recipe"])
+def test_another_fit_does_not_go_on_from_a_foreign_state(digits, tmp_path, monkeypatch, change):
     images, target = digits[0].copy(), digits[1].copy()
     stopped = TumorCNNClassifier(
         architecture="mlp", max_epochs=3, random_state=0, checkpoint=tmp_path
@@ -134,6 +136,10 @@ def test_another_fit_does_not_go_on_from_a_foreign_state(digits, tmp_path, chang
         target[0] = (target[0] + 1) % 10
     elif change == "weights":
         weights[0] = 2
+    elif change == "recipe":  # of another version of the package, or another machine
+        factory, recipe = ARCHITECTURES["mlp"]
+        changed = replace(recipe, warm_up=recipe.warm_up / 2)
+        monkeypatch.setitem(ARCHITECTURES, "mlp", (factory, changed))
     else:
         parameters = {"learning_rate": 0.002}
     other = TumorCNNClassifier(
