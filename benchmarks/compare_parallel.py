@@ -67,7 +67,8 @@ def first_fit(backend):
 def imports_alone(backend):
     """Seconds in which a new process imports what that fit needs: no server can be faster."""
     imports = "import gc, os; gc.disable(); import sklearn.linear_model, sklearn.model_selection"
-    return seconds_of(subprocess.run, [sys.executable, "-c", f"{imports}; os._exit(0)"])
+    command = [sys.executable, "-c", f"{imports}; os._exit(0)"]
+    return seconds_of(lambda: subprocess.run(command, check=True))
 
 
 def after_lost_worker(backend):
