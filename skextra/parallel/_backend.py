@@ -16,12 +16,12 @@ from joblib.parallel import (
     cpu_count,
 )
 
-from skextra.parallel._ledger import Ledger
+from skextra.parallel._journal._recorder import Ledger
 from skextra.parallel._messages import INITIALIZER, SETTINGS, pack
 from skextra.parallel._options import check_options, known_options
-from skextra.parallel._pool import get_pool
-from skextra.parallel._sharing import Store
-from skextra.parallel._worker import Settings
+from skextra.parallel._scheduling._scheduler import get_pool
+from skextra.parallel._sharing._store import Store
+from skextra.parallel._worker._main import Settings
 
 # Handing out a batch takes about a quarter of a millisecond, and the last one keeps the others
 # waiting: so long one should take, and so many times the largest so far it may have.

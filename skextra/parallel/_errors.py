@@ -4,7 +4,7 @@ import reprlib
 import signal
 from dataclasses import dataclass
 
-from skextra.parallel._search import describe_fit, is_fit
+from skextra.parallel._searches import describe_fit, is_fit
 
 
 class WorkerCrashError(RuntimeError):

@@ -10,7 +10,7 @@ import traceback
 
 import cloudpickle
 
-from skextra.parallel._pickling import Shared, SharedCalls, share
+from skextra.parallel._sharing._pickling import Shared, SharedCalls, share
 
 # From the pool to the worker.
 DEVICE, SETTINGS, INITIALIZER, TASK, QUIT = b"d", b"s", b"i", b"t", b"q"

@@ -8,7 +8,7 @@ import threading
 
 from skextra.parallel._backend import SkextraBackend
 from skextra.parallel._messages import SETTINGS, pack
-from skextra.parallel._worker import Settings
+from skextra.parallel._worker._main import Settings
 
 
 class Client:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from skextra.parallel._pool import Pool
+from skextra.parallel._scheduling._scheduler import Pool
 from tests.parallel.searches import Counting
 
 

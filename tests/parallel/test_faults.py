@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 
 from skextra.parallel import Journal
-from skextra.parallel._pool import get_pool
+from skextra.parallel._scheduling._scheduler import get_pool
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
