@@ -16,7 +16,7 @@ from joblib.parallel import (
     cpu_count,
 )
 
-from skextra.parallel._journal._recorder import Ledger
+from skextra.parallel._journal._recorder import Recorder
 from skextra.parallel._messages import INITIALIZER, SETTINGS, pack
 from skextra.parallel._options import check_options, known_options
 from skextra.parallel._scheduling._scheduler import get_pool
@@ -120,7 +120,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         self.devices = devices
         self.tasks_per_device = tasks_per_device
         self.parallel = None
-        self._ledger = None
+        self._recorder = None
         self._workers = None
         self._sharing = None
 
@@ -190,7 +190,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         self.parallel = parallel
         self._sharing = _store(**options)
         if self.journal is not None:
-            self._ledger = Ledger(self.journal)
+            self._recorder = Recorder(self.journal)
         try:
             self._workers = self._open_session(n_at_once)
         except BaseException:  # joblib does not come back to close it
@@ -200,7 +200,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
 
     def compute_batch_size(self):
         """Return how many calls joblib is to hand out in one batch."""
-        limit = _BATCH_SECONDS if self._ledger is None else _JOURNALED_BATCH_SECONDS
+        limit = _BATCH_SECONDS if self._recorder is None else _JOURNALED_BATCH_SECONDS
         seconds, largest = self._workers.seconds_per_call, self._workers.largest_run
         if seconds is None:
             return 1
@@ -214,8 +214,8 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         """Let the caller have its arrays back, to change them if it will."""
         if self._sharing is not None:
             self._sharing.end_call()
-        if self._ledger is not None:
-            self._ledger.end_call()
+        if self._recorder is not None:
+            self._recorder.end_call()
 
     def submit(self, func, callback=None):
         """Queue a batch; `callback` is called once with the future that this returns."""
@@ -234,11 +234,11 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         if self._sharing is not None:
             self._sharing.close()
             self._sharing = None
-        ledger, self._ledger = self._ledger, None
-        if ledger is not None:
-            ledger.close()
+        recorder, self._recorder = self._recorder, None
+        if recorder is not None:
+            recorder.close()
             if not getattr(self.parallel, "_exception", False):
-                ledger.report()
+                recorder.report()
         self.reset_batch_stats()
 
     def abort_everything(self, ensure_ready=True):
@@ -272,7 +272,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
             max_retries=self.max_retries,
             task_timeout=self.task_timeout,
             sharing=self._sharing,
-            ledger=self._ledger,
+            recorder=self._recorder,
             devices=None if self.devices is None else tuple(self.devices),
             tasks_per_device=self.tasks_per_device,
         )

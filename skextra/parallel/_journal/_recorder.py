@@ -70,7 +70,7 @@ class Entry:
         self.error_score = error_score  # of a fit
 
 
-class Ledger:
+class Recorder:
     """What one configured ``Parallel`` has of a journal.
 
     Parameters

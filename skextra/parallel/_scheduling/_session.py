@@ -46,7 +46,7 @@ class Session:
         max_retries=2,
         task_timeout=None,
         sharing=None,
-        ledger=None,
+        recorder=None,
         devices=None,
         tasks_per_device=1,
     ):
@@ -57,7 +57,7 @@ class Session:
         self.max_retries = max_retries
         self.task_timeout = task_timeout
         self.sharing = sharing
-        self.ledger = ledger
+        self.recorder = recorder
         self.devices = devices
         self.tasks_per_device = tasks_per_device
         self.closed = False
@@ -80,7 +80,7 @@ class Session:
             )
             self._thread.start()
         task = Task(calls, callback, self.sharing)
-        indices = range(len(calls)) if self.ledger is None else self._look_up(task)
+        indices = range(len(calls)) if self.recorder is None else self._look_up(task)
         if task.complete and calls:
             self.finish(task)
             return task
@@ -96,7 +96,7 @@ class Session:
         """Take what the journal has of a task; return the indices of the other calls."""
         others = []
         for index, call in enumerate(task.calls):
-            entry, message = self.ledger.find(call)
+            entry, message = self.recorder.find(call)
             if message is not None:
                 task.answer([index], message)
                 continue
@@ -113,7 +113,7 @@ class Session:
             with contextlib.suppress(BaseException):
                 known = task.known() if task.entries else {}
                 found += [(entry, known[i]) for i, entry in task.entries.items() if i in known]
-        self.ledger.record(found)
+        self.recorder.record(found)
 
     def finish(self, task, error=None):
         """Announce a task whose outcome is known, an error or the answers that it has."""
@@ -229,7 +229,7 @@ class Session:
     def wait(self):
         """Wait until what has been finished is in the journal, unless the caller holds that up."""
         has_thread = self._thread is not None and self._thread is not threading.current_thread()
-        if self.ledger is not None and has_thread:
+        if self.recorder is not None and has_thread:
             self._thread.join(timeout=1)
 
     def end(self, error=None):
@@ -244,14 +244,14 @@ class Session:
         is_open = True
         while is_open:
             tasks = [self._finished.get()]
-            if self.ledger is not None:
+            if self.recorder is not None:
                 # Writing takes its time, and as long for many as for one.
                 with contextlib.suppress(queue.Empty):
                     while True:
                         tasks.append(self._finished.get_nowait())
             is_open = None not in tasks
             tasks = [task for task in tasks if task is not None]
-            if self.ledger is not None:
+            if self.recorder is not None:
                 self._record(tasks)
             while tasks:  # they go with their results, which the caller has then
                 try:

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 
 from skextra.parallel import Journal, JournalError
 from skextra.parallel._journal import _file as journal_module
-from skextra.parallel._journal._recorder import Ledger
+from skextra.parallel._journal._recorder import Recorder
 from tests.parallel import searches
 from tests.parallel.searches import grid_search, n_fits, run
 
@@ -30,32 +30,32 @@ def test_a_journal_is_for_its_owner_only(path, estimator):
 
 
 def test_a_second_program_gets_a_clear_error(path, tmp_path):
-    ledger = Ledger(path)
-    text = f"from skextra.parallel._journal._recorder import Ledger; Ledger({str(path)!r})"
+    recorder = Recorder(path)
+    text = f"from skextra.parallel._journal._recorder import Recorder; Recorder({str(path)!r})"
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True)
     assert "JournalError: The journal" in done.stderr
     assert "in use by another program" in done.stderr
-    again = Ledger(path)  # in the same program it is shared
+    again = Recorder(path)  # in the same program it is shared
     again.close()
-    ledger.close()
+    recorder.close()
     subprocess.run([sys.executable, "-c", text], check=True)
 
 
 def test_a_fork_of_the_program_cannot_use_it_either(path):
-    ledger = Ledger(path)
+    recorder = Recorder(path)
     pid = os.fork()
     if not pid:
         code = 1
         try:
-            Ledger(path)
+            Recorder(path)
         except JournalError:
-            ledger.close()  # does nothing here
+            recorder.close()  # does nothing here
             code = 0
         finally:
             os._exit(code)
     assert os.waitpid(pid, 0)[1] == 0
     assert journal_module._files
-    ledger.close()
+    recorder.close()
     assert not journal_module._files
 
 

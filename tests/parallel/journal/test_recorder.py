@@ -31,7 +31,7 @@ from sklearn.model_selection._validation import _fit_and_score as fit_and_score
 
 from skextra.parallel import Journal, journaled
 from skextra.parallel._journal import _file as journal_module
-from skextra.parallel._journal._recorder import Ledger
+from skextra.parallel._journal._recorder import Recorder
 from tests.parallel import searches
 from tests.parallel.searches import Counting, X, grid_search, n_fits, run, y
 
@@ -357,13 +357,13 @@ def test_what_was_done_of_a_batch_is_kept_when_the_call_is_interrupted(path):
 
 
 def test_data_changed_between_two_calls_of_one_configuration_are_other_data(path):
-    ledger, data = Ledger(path), X.copy()
+    recorder, data = Recorder(path), X.copy()
     call = fit_and_score, (LogisticRegression(), data, y), {"train": y, "test": y, "scorer": None}
-    first = ledger.find(call)[0].key
+    first = recorder.find(call)[0].key
     data[0] += 1
-    ledger.end_call()
-    assert ledger.find(call)[0].key != first
-    ledger.close()
+    recorder.end_call()
+    assert recorder.find(call)[0].key != first
+    recorder.close()
 
 
 def test_a_call_that_cannot_be_configured_leaves_the_journal_to_others(path):
