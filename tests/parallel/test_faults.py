@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 
 from skextra.parallel import Journal
-from skextra.parallel._scheduling._scheduler import get_pool
+from skextra.parallel._scheduling._current import get_scheduler
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
@@ -48,7 +48,11 @@ def random_kills(seed):
 
     def kill():
         while not over.wait(generator.expovariate(1 / 0.06)):
-            workers = [worker.pid for worker in list(get_pool().workers) if not worker.leaving]
+            workers = [
+                worker.process.pid
+                for worker in list(get_scheduler().engine.workers)
+                if not worker.shutting_down
+            ]
             if workers:
                 with contextlib.suppress(ProcessLookupError):
                     how = generator.choice([signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from skextra.parallel._scheduling import _batch as _task
+from skextra.parallel._scheduling import _attempt
 from skextra.parallel._searches import is_fit, lean
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -37,8 +37,8 @@ def sent(monkeypatch):
         sizes.append(len(message) / len(content))
         return message
 
-    original = _task.pack
-    monkeypatch.setattr(_task, "pack", pack)
+    original = _attempt.pack
+    monkeypatch.setattr(_attempt, "pack", pack)
     return calls, sizes
 
 

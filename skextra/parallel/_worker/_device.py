@@ -1,9 +1,8 @@
-"""Slots on devices: so many tasks at once on each, and each knows on which it is."""
+"""The device of a worker process, and how its tasks learn of it."""
 
-import collections
 import os
 
-# Of a worker process: the device that it was started for.
+# In a worker process: the device that it was started for.
 _device = None
 
 
@@ -27,26 +26,6 @@ def leased_device():
     ['cpu:0', 'cpu:0']
     """
     return "cuda:0" if _is_cuda(_device) else _device
-
-
-class Slots:
-    """How many tasks run on each device; all sessions of a pool share it."""
-
-    def __init__(self):
-        self._taken = collections.Counter()
-
-    def choose(self, devices, tasks_per_device):
-        """Return the device with the fewest tasks, or None if all have as many as they may."""
-        device = min(devices, key=self._taken.__getitem__)
-        return device if self._taken[device] < tasks_per_device else None
-
-    def take(self, device):
-        """Take a slot."""
-        self._taken[device] += 1
-
-    def free(self, device):
-        """Give a slot back."""
-        self._taken[device] -= 1
 
 
 def bind(device):

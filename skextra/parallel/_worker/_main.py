@@ -30,7 +30,7 @@ from skextra.parallel._messages import (
 )
 from skextra.parallel._sharing._segments import any_mapped, send_descriptors
 from skextra.parallel._sharing._store import Outbox
-from skextra.parallel._worker import _device as _devices
+from skextra.parallel._worker import _device
 from skextra.parallel._worker._progress import ROOM
 from skextra.parallel._worker._startup import become_worker, limit_threads
 
@@ -60,7 +60,7 @@ class Settings:
         for name in os.environ.keys() - self.environment.keys():
             del os.environ[name]
         os.environ.update(self.environment)
-        _devices.hide_others(self.environment)
+        _device.hide_others(self.environment)
         sys.path[:] = self.sys_path
         with contextlib.suppress(OSError):  # the parent's directory may be gone
             os.chdir(self.directory)
@@ -111,7 +111,7 @@ def _serve(connection, progress):
             continue
         try:
             if kind == DEVICE:
-                _devices.bind(unpack(message))
+                _device.bind(unpack(message))
             elif kind == SETTINGS:
                 settings = unpack(message)
                 settings.apply()

@@ -14,6 +14,8 @@ from multiprocessing import connection as mp_connection
 
 import numpy as np
 
+from skextra.parallel._joblib import count_as_own_worker
+
 
 def become_worker(stderr):
     """Prepare a process that the server has just forked.
@@ -29,7 +31,7 @@ def become_worker(stderr):
     stderr.close()
     _leave_the_terminal()
     _die_with_parent()
-    _keep_joblib_from_forking()
+    count_as_own_worker()
     _seed_anew()
     # multiprocessing ends its processes without these. What is there already is the server's.
     atexit._clear()
@@ -66,14 +68,6 @@ def _leave_the_terminal():
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     with contextlib.suppress(OSError, ValueError, AttributeError):  # no usable stderr
         faulthandler.enable(all_threads=False)
-
-
-def _keep_joblib_from_forking():
-    """Count as one of joblib's own workers, in which its "multiprocessing" never forks."""
-    with contextlib.suppress(ImportError, AttributeError):
-        from joblib.externals.loky import process_executor
-
-        process_executor._CURRENT_DEPTH += 1
 
 
 def _seed_anew():

@@ -7,90 +7,91 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skextra.parallel._messages import RESULT, pack, pack_error, unpack
-from skextra.parallel._scheduling._batch import Run, Task
+from skextra.parallel._scheduling._attempt import Attempt
+from skextra.parallel._scheduling._batch import Batch
 from skextra.parallel._worker._progress import ROOM, Progress
 
 
-def run_of(*calls):
-    task = Task(list(calls), None)
-    return Run(task, range(len(calls)))
+def attempt_at(*calls):
+    batch = Batch(list(calls), None)
+    return Attempt(batch, range(len(calls)))
 
 
-def test_the_message_of_a_run_holds_its_calls():
-    run = run_of((divmod, (7, 2), {}), (divmod, (9, 2), {}))
-    assert unpack(run.message()) == [(divmod, (7, 2), {}), (divmod, (9, 2), {})]
-    assert unpack(run.rest(1).message()) == [(divmod, (9, 2), {})]
+def test_attempt_message_holds_its_calls():
+    attempt = attempt_at((divmod, (7, 2), {}), (divmod, (9, 2), {}))
+    assert unpack(attempt.message()) == [(divmod, (7, 2), {}), (divmod, (9, 2), {})]
+    assert unpack(attempt.part(1).message()) == [(divmod, (9, 2), {})]
 
 
 def test_a_call_that_cannot_be_pickled_fails_the_task_and_is_named():
-    run = run_of((len, (threading.Lock(),), {}))
-    assert run.message() is None
+    attempt = attempt_at((len, (threading.Lock(),), {}))
+    assert attempt.message() is None
     with pytest.raises(pickle.PicklingError, match=r"the task to send to a worker: len\(<unlock"):
-        run.task.result()
+        attempt.batch.result()
 
 
 def test_answers_become_the_results_in_order():
-    run = run_of(*[(abs, (i,), {}) for i in range(4)])
-    rest = run.rest(2)
+    attempt = attempt_at(*[(abs, (i,), {}) for i in range(4)])
+    rest = attempt.part(2)
     rest.answer(pack(RESULT, [2, 3]))
-    run.answer(pack(RESULT, [0]), 1)
-    assert not run.task.complete
-    run.answer(pack(RESULT, [1]), 2)
-    assert run.task.complete
-    assert run.task.result() == [0, 1, 2, 3]
+    attempt.answer(pack(RESULT, [0]), 1)
+    assert not attempt.batch.complete
+    attempt.answer(pack(RESULT, [1]), 2)
+    assert attempt.batch.complete
+    assert attempt.batch.result() == [0, 1, 2, 3]
 
 
 def test_an_error_as_answer_is_raised():
-    run = run_of((abs, (1,), {}))
-    run.answer(pack_error(KeyError("missing")))
+    attempt = attempt_at((abs, (1,), {}))
+    attempt.answer(pack_error(KeyError("missing")))
     with pytest.raises(KeyError, match="missing"):
-        run.task.result()
+        attempt.batch.result()
 
 
 def test_the_callback_gets_the_task_once():
     seen = []
-    task = Task([], seen.append)
-    task.fail(ValueError())
-    task.deliver()
-    task.deliver()
-    assert seen == [task]
+    batch = Batch([], seen.append)
+    batch.fail(ValueError())
+    batch.deliver()
+    batch.deliver()
+    assert seen == [batch]
 
 
 def test_what_a_dead_worker_kept_is_recovered_once():
-    run, progress = run_of(*[(abs, (i,), {}) for i in range(5)]), Progress()
+    attempt, progress = attempt_at(*[(abs, (i,), {}) for i in range(5)]), Progress()
     progress.reset()
     for index in range(3):
         progress.begin(index, 0.0)
         assert progress.keep(index, index + 1, pack(RESULT, [index]))
     progress.begin(3, 0.0)
-    run.answer(pack(RESULT, [0, 1]), 2)  # these were sent too
-    run.recover(progress)
-    assert run.position(progress) == 3
-    run.rest(3).answer(pack(RESULT, [3, 4]))
-    assert run.task.result() == [0, 1, 2, 3, 4]
+    attempt.answer(pack(RESULT, [0, 1]), 2)  # these were sent too
+    attempt.recover(progress.kept())
+    assert attempt.position(progress.index) == 3
+    attempt.part(3).answer(pack(RESULT, [3, 4]))
+    assert attempt.batch.result() == [0, 1, 2, 3, 4]
 
 
 def test_what_was_kept_after_a_message_that_has_yet_to_come_has_time():
-    run, progress = run_of(*[(abs, (i,), {}) for i in range(3)]), Progress()
+    attempt, progress = attempt_at(*[(abs, (i,), {}) for i in range(3)]), Progress()
     progress.keep(0, 1, pack(RESULT, [0]))
     progress.keep(2, 3, pack(RESULT, [2]))
-    run.recover(progress)
-    assert run.n_known == 1
-    run.answer(pack(RESULT, [1]), 2)
-    run.recover(progress)
-    assert run.task.result() == [0, 1, 2]
+    attempt.recover(progress.kept())
+    assert attempt.n_known == 1
+    attempt.answer(pack(RESULT, [1]), 2)
+    attempt.recover(progress.kept())
+    assert attempt.batch.result() == [0, 1, 2]
 
 
 def test_a_worker_that_died_between_two_calls_was_in_none():
-    run, progress = run_of((abs, (1,), {}), (abs, (2,), {})), Progress()
+    attempt, progress = attempt_at((abs, (1,), {}), (abs, (2,), {})), Progress()
     progress.reset()
-    run.recover(progress)
-    assert run.position(progress) is None
+    attempt.recover(progress.kept())
+    assert attempt.position(progress.index) is None
     progress.begin(0, 0.0)
     progress.keep(0, 1, pack(RESULT, [1]))
-    run.recover(progress)
-    assert run.position(progress) is None
-    assert run.n_known == 1
+    attempt.recover(progress.kept())
+    assert attempt.position(progress.index) is None
+    assert attempt.n_known == 1
 
 
 def test_what_has_no_room_is_not_kept():
@@ -103,8 +104,8 @@ def test_what_has_no_room_is_not_kept():
 
 @given(st.binary(max_size=200), st.integers(), st.integers(-(2**63), 2**63 - 1))
 def test_whatever_a_dying_worker_wrote_over_its_memory_harms_nobody(content, index, used):
-    run, progress = run_of((abs, (1,), {}), (abs, (2,), {})), Progress()
+    attempt, progress = attempt_at((abs, (1,), {}), (abs, (2,), {})), Progress()
     ctypes.memmove(ctypes.addressof(progress) + Progress._room.offset, content, len(content))
     progress.index, progress.used = index, used
-    run.recover(progress)
-    assert run.position(progress) in (None, 0, 1)
+    attempt.recover(progress.kept())
+    assert attempt.position(progress.index) in (None, 0, 1)

@@ -22,9 +22,11 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.model_selection._validation import _fit_and_score as fit_and_score
 
 from skextra.parallel import TaskTimeoutError, WorkerCrashError
+from skextra.parallel._engines._processes import _engine
 from skextra.parallel._engines._processes._out_of_memory import oom_kills
 from skextra.parallel._errors import Death
-from skextra.parallel._scheduling import _scheduler as pool_module
+from skextra.parallel._scheduling import _current
+from skextra.parallel._scheduling._scheduler import Scheduler
 from skextra.parallel._searches import failed_fit
 from tests.parallel.calls import parallel
 
@@ -275,18 +277,18 @@ def test_a_failed_fit_looks_as_one_that_raised():
 
 def test_a_kill_for_want_of_memory_is_recognised(monkeypatch, tmp_path):
     counts = iter(range(100))
-    monkeypatch.setattr(pool_module, "oom_kills", lambda: next(counts))
-    pool = pool_module.Pool()
-    monkeypatch.setattr(pool_module, "_pool", pool)
+    monkeypatch.setattr(_engine, "oom_kills", lambda: next(counts))
+    scheduler = Scheduler(_engine.ProcessEngine())
+    monkeypatch.setattr(_current, "_scheduler", scheduler)
     with pytest.raises(WorkerCrashError, match="the system killed it because memory ran out"):
         parallel()([delayed(die)(), delayed(abs)(1)])
-    pool.shutdown()
+    scheduler.shut_down()
 
 
 def test_after_a_kill_for_want_of_memory_fewer_run_at_once(monkeypatch, tmp_path):
-    monkeypatch.setattr(pool_module, "oom_kills", iter(range(100)).__next__)
-    pool = pool_module.Pool()
-    monkeypatch.setattr(pool_module, "_pool", pool)
+    monkeypatch.setattr(_engine, "oom_kills", iter(range(100)).__next__)
+    scheduler = Scheduler(_engine.ProcessEngine())
+    monkeypatch.setattr(_current, "_scheduler", scheduler)
 
     def work(i):
         if i == 0:
@@ -298,7 +300,7 @@ def test_after_a_kill_for_want_of_memory_fewer_run_at_once(monkeypatch, tmp_path
 
     results = parallel(batch_size=1, pre_dispatch="all")(delayed(work)(i) for i in range(12))
     assert len(set(results[2:])) == 1
-    pool.shutdown()
+    scheduler.shut_down()
 
 
 @pytest.mark.parametrize(

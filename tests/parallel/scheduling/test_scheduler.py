@@ -9,33 +9,34 @@ import cloudpickle
 import pytest
 
 from skextra.parallel import WorkerCrashError
-from skextra.parallel._engines._processes import _worker_set as crew_module
+from skextra.parallel._engines._processes import _worker_state
+from skextra.parallel._engines._processes._engine import ProcessEngine
 from skextra.parallel._messages import INITIALIZER, pack
-from skextra.parallel._scheduling import _scheduler as pool_module
-from skextra.parallel._scheduling._scheduler import Pool
+from skextra.parallel._scheduling._current import get_scheduler
+from skextra.parallel._scheduling._scheduler import Scheduler
 from tests.parallel.clients import Client, alive, touch_and_wait, written_pid
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 
-def test_a_new_pool_has_no_process(pool):
-    assert pool.workers == set()
+def test_new_scheduler_has_no_process(scheduler):
+    assert not scheduler.engine.has_workers
 
 
-def test_a_worker_is_kept_for_the_next_task(pool):
-    client = Client(pool)
+def test_a_worker_is_kept_for_the_next_task(scheduler):
+    client = Client(scheduler)
     assert client.call(os.getpid) == client.call(os.getpid)
 
 
-def test_a_worker_is_kept_for_the_next_session(pool):
-    first, second = Client(pool), Client(pool)
+def test_a_worker_is_kept_for_the_next_session(scheduler):
+    first, second = Client(scheduler), Client(scheduler)
     pid = first.call(os.getpid)
     first.session.close()
     assert second.call(os.getpid) == pid
 
 
-def test_no_more_workers_than_the_session_may_have(pool):
-    client = Client(pool, n_workers=2)
+def test_no_more_workers_than_the_session_may_have(scheduler):
+    client = Client(scheduler, n_workers=2)
     for _ in range(20):
         client.submit(os.getpid)
     assert len({client.result() for _ in range(20)}) <= 2
@@ -51,14 +52,14 @@ def test_no_more_workers_than_the_session_may_have(pool):
         (lambda: os._exit(0), "exited with code 0"),
     ],
 )
-def test_a_death_fails_its_task_and_says_how(pool, die, words):
-    client = Client(pool)
+def test_a_death_fails_its_task_and_says_how(scheduler, die, words):
+    client = Client(scheduler)
     with pytest.raises(WorkerCrashError, match=rf"running .*<lambda>\(\): it (was )?{words}"):
         client.call(die)
 
 
-def test_only_the_task_of_the_dead_worker_fails(pool):
-    client = Client(pool, n_workers=1)
+def test_only_the_task_of_the_dead_worker_fails(scheduler):
+    client = Client(scheduler, n_workers=1)
     client.submit(os._exit, 1)
     client.submit(divmod, 7, 2)
     with pytest.raises(WorkerCrashError):
@@ -66,22 +67,22 @@ def test_only_the_task_of_the_dead_worker_fails(pool):
     assert client.result() == (3, 1)
 
 
-def test_the_call_in_flight_is_the_one_that_is_named(pool):
-    client = Client(pool)
+def test_the_call_in_flight_is_the_one_that_is_named(scheduler):
+    client = Client(scheduler)
     calls = [(divmod, (7, 2), {}), (os._exit, (5,), {}), (divmod, (9, 2), {})]
     client.session.submit(calls, client.outcomes.put)
     with pytest.raises(WorkerCrashError, match=r"running posix\._exit\(5\)"):
         client.result()
 
 
-def test_the_results_of_many_tiny_calls_are_kept(pool, tmp_path):
+def test_the_results_of_many_tiny_calls_are_kept(scheduler, tmp_path):
     def work(i):
         if i == 49_999 and not (tmp_path / "died").exists():
             (tmp_path / "died").touch()
             os._exit(1)
         return i, os.getpid()
 
-    client = Client(pool)
+    client = Client(scheduler)
     client.session.submit([(work, (i,), {}) for i in range(50_000)], client.outcomes.put)
     results = client.outcomes.get(timeout=60).result()
     assert [i for i, _ in results] == list(range(50_000))
@@ -90,8 +91,8 @@ def test_the_results_of_many_tiny_calls_are_kept(pool, tmp_path):
     assert 1 <= sum(pid != pids[0] for pid in pids) < 100
 
 
-def test_a_worker_killed_between_two_tasks_fails_neither(pool):
-    client = Client(pool, n_workers=1)
+def test_a_worker_killed_between_two_tasks_fails_neither(scheduler):
+    client = Client(scheduler, n_workers=1)
     pid = client.call(os.getpid)
     os.kill(pid, signal.SIGKILL)
     assert client.call(os.getpid) != pid
@@ -102,13 +103,13 @@ class KillsItsReader:
         return os._exit, (9,)
 
 
-def test_a_task_that_kills_every_worker_that_reads_it_fails(pool):
-    client = Client(pool)
+def test_a_task_that_kills_every_worker_that_reads_it_fails(scheduler):
+    client = Client(scheduler)
     with pytest.raises(WorkerCrashError, match=r"died before they began .*exited with code 9"):
         client.call(len, [KillsItsReader()])
 
 
-def test_children_of_a_dead_worker_die_with_it(pool, eventually):
+def test_children_of_a_dead_worker_die_with_it(scheduler, eventually):
     def start_child_and_die(writer):
         child = multiprocessing.get_context("fork").Process(target=threading.Event().wait)
         child.start()
@@ -123,7 +124,7 @@ def test_children_of_a_dead_worker_die_with_it(pool, eventually):
             with multiprocessing.connection.Client(address, authkey=None) as writer:
                 start_child_and_die(writer)
 
-        client = Client(pool, max_retries=0)
+        client = Client(scheduler, max_retries=0)
         client.submit(run)
         with listener.accept() as reader:
             child_pid = reader.recv()
@@ -133,16 +134,16 @@ def test_children_of_a_dead_worker_die_with_it(pool, eventually):
 
 
 def test_an_idle_worker_leaves(eventually):
-    pool = Pool(idle_seconds=0.1)
-    pid = Client(pool).call(os.getpid)
-    eventually(lambda: not alive(pid) and not pool.workers)
-    assert Client(pool).call(os.getpid) != pid
-    pool.shutdown()
+    scheduler = Scheduler(ProcessEngine(idle_seconds=0.1))
+    pid = Client(scheduler).call(os.getpid)
+    eventually(lambda: not alive(pid) and not scheduler.engine.has_workers)
+    assert Client(scheduler).call(os.getpid) != pid
+    scheduler.shut_down()
 
 
 def test_a_worker_that_does_not_leave_when_asked_is_killed(eventually):
-    pool = Pool(idle_seconds=0.1)
-    client = Client(pool)
+    scheduler = Scheduler(ProcessEngine(idle_seconds=0.1))
+    client = Client(scheduler)
     # A child that is no daemon and never ends: multiprocessing waits for it when a process ends.
     pid = client.call(
         lambda: (
@@ -150,12 +151,12 @@ def test_a_worker_that_does_not_leave_when_asked_is_killed(eventually):
             or os.getpid()
         )
     )
-    eventually(lambda: not alive(pid) and not pool.workers)
-    pool.shutdown()
+    eventually(lambda: not alive(pid) and not scheduler.engine.has_workers)
+    scheduler.shut_down()
 
 
-def test_abort_kills_the_worker_at_once(pool, tmp_path, eventually):
-    client = Client(pool)
+def test_abort_kills_the_worker_at_once(scheduler, tmp_path, eventually):
+    client = Client(scheduler)
     client.submit(touch_and_wait, tmp_path / "pid")
     pid = eventually(written_pid(tmp_path / "pid"))
     client.session.abort()
@@ -164,8 +165,8 @@ def test_abort_kills_the_worker_at_once(pool, tmp_path, eventually):
         client.result()
 
 
-def test_abort_leaves_other_sessions_alone(pool, tmp_path, eventually):
-    aborted, other = Client(pool), Client(pool)
+def test_abort_leaves_other_sessions_alone(scheduler, tmp_path, eventually):
+    aborted, other = Client(scheduler), Client(scheduler)
     aborted.submit(touch_and_wait, tmp_path / "aborted")
     other.submit(touch_and_wait, tmp_path / "other")
     pid = eventually(written_pid(tmp_path / "other"))
@@ -175,27 +176,27 @@ def test_abort_leaves_other_sessions_alone(pool, tmp_path, eventually):
     other.session.abort()
 
 
-def test_abort_reaches_a_worker_that_does_not_read(pool, tmp_path, eventually):
-    client = Client(pool, n_workers=1)
+def test_abort_reaches_a_worker_that_does_not_read(scheduler, tmp_path, eventually):
+    client = Client(scheduler, n_workers=1)
     pid = client.call(os.getpid)
     os.kill(pid, signal.SIGSTOP)
     client.submit(len, bytes(10_000_000))  # more than a pipe holds, so sending it waits
-    eventually(lambda: client.session.workers)
+    eventually(lambda: client.session.running)
     client.session.abort()
     eventually(lambda: not alive(pid))
-    assert Client(pool).call(divmod, 7, 2) == (3, 1)
+    assert Client(scheduler).call(divmod, 7, 2) == (3, 1)
 
 
-def test_a_callback_that_takes_long_holds_nobody_up(pool):
-    slow, other = Client(pool), Client(pool)
+def test_a_callback_that_takes_long_holds_nobody_up(scheduler):
+    slow, other = Client(scheduler), Client(scheduler)
     release = threading.Event()
     slow.session.submit([(len, ("",), {})], lambda task: release.wait(60))
     assert other.call(divmod, 7, 2) == (3, 1)
     release.set()
 
 
-def test_an_error_in_a_callback_is_not_lost(pool):
-    client = Client(pool)
+def test_an_error_in_a_callback_is_not_lost(scheduler):
+    client = Client(scheduler)
 
     def callback(task):
         raise SystemExit(5)
@@ -204,78 +205,78 @@ def test_an_error_in_a_callback_is_not_lost(pool):
     assert isinstance(client.errors.get(timeout=60), SystemExit)
 
 
-def test_a_task_of_a_closed_session_is_cancelled(pool):
-    client = Client(pool)
+def test_a_task_of_a_closed_session_is_cancelled(scheduler):
+    client = Client(scheduler)
     client.session.closed = True
     client.submit(divmod, 7, 2)
     with pytest.raises(RuntimeError, match="cancelled"):
         client.result()
 
 
-def test_an_initializer_runs_once_in_a_process(pool, tmp_path):
+def test_an_initializer_runs_once_in_a_process(scheduler, tmp_path):
     def initialize(folder):
         (folder / str(os.getpid())).touch(exist_ok=False)
 
     message = pack(INITIALIZER, (initialize, (tmp_path,)))
-    client = Client(pool, n_workers=1, initializer=message)
+    client = Client(scheduler, n_workers=1, initializer=message)
     pids = {client.call(os.getpid) for _ in range(3)}
     assert {path.name for path in tmp_path.iterdir()} == {str(pid) for pid in pids}
 
 
-def test_a_process_with_another_initializer_is_not_used(pool):
-    first = Client(pool, initializer=pack(INITIALIZER, (len, ("a",))))
-    second = Client(pool, initializer=pack(INITIALIZER, (len, ("b",))))
-    third = Client(pool)
+def test_a_process_with_another_initializer_is_not_used(scheduler):
+    first = Client(scheduler, initializer=pack(INITIALIZER, (len, ("a",))))
+    second = Client(scheduler, initializer=pack(INITIALIZER, (len, ("b",))))
+    third = Client(scheduler)
     assert len({client.call(os.getpid) for client in (first, second, third)}) == 3
 
 
-def test_an_error_in_the_initializer_is_raised(pool):
-    client = Client(pool, initializer=pack(INITIALIZER, (divmod, (1, 0))))
+def test_an_error_in_the_initializer_is_raised(scheduler):
+    client = Client(scheduler, initializer=pack(INITIALIZER, (divmod, (1, 0))))
     with pytest.raises(ZeroDivisionError):
         client.call(os.getpid)
 
 
-def test_a_worker_that_cannot_start_is_a_clear_error(pool, monkeypatch):
+def test_a_worker_that_cannot_start_is_a_clear_error(scheduler, monkeypatch):
     def fail(device):
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr(crew_module, "Worker", fail)
+    monkeypatch.setattr(_worker_state, "WorkerProcess", fail)
     with pytest.raises(WorkerCrashError, match=r"could not start.*Too many open files"):
-        Client(pool).call(os.getpid)
+        Client(scheduler).call(os.getpid)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_mistake_in_the_dispatcher_leaves_nobody_waiting(pool, tmp_path, eventually):
-    client = Client(pool)
+def test_a_mistake_in_the_dispatcher_leaves_nobody_waiting(scheduler, tmp_path, eventually):
+    client = Client(scheduler)
     client.submit(touch_and_wait, tmp_path / "pid")
     pid = eventually(written_pid(tmp_path / "pid"))
-    pool.post(lambda: 1 / 0)
+    scheduler.post(lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         client.result()
     eventually(lambda: not alive(pid))
-    assert not pool.usable
+    assert not scheduler.usable
 
 
 def test_shutdown_ends_idle_and_busy_workers(tmp_path, eventually):
-    pool = Pool()
-    client = Client(pool)
+    scheduler = Scheduler(ProcessEngine())
+    client = Client(scheduler)
     client.submit(touch_and_wait, tmp_path / "pid")
     busy = eventually(written_pid(tmp_path / "pid"))
     idle = client.call(os.getpid)
-    pool.shutdown()
+    scheduler.shut_down()
     assert not alive(idle)
     assert not alive(busy)
     with pytest.raises(RuntimeError, match="cancelled"):
         client.result()
 
 
-def test_the_server_comes_back_after_it_was_killed(pool, eventually):
-    client = Client(pool, n_workers=1)
+def test_the_server_comes_back_after_it_was_killed(scheduler, eventually):
+    client = Client(scheduler, n_workers=1)
     pid, server_pid = client.call(lambda: (os.getpid(), os.getppid()))
     os.kill(server_pid, signal.SIGKILL)
     eventually(lambda: not alive(pid))
     assert client.call(divmod, 7, 2) == (3, 1)
 
 
-def test_calls_share_one_pool():
-    assert pool_module.get_pool() is pool_module.get_pool()
+def test_calls_share_one_scheduler():
+    assert get_scheduler() is get_scheduler()

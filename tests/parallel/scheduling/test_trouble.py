@@ -1,4 +1,4 @@
-"""What holds up or harms one task, or the pool itself, leaves nobody else waiting."""
+"""What holds up or harms one task, or the scheduler itself, leaves nobody else waiting."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ from sklearn.model_selection import GridSearchCV
 
 from skextra.parallel import WorkerCrashError
 from skextra.parallel._messages import INITIALIZER, pack
-from skextra.parallel._scheduling import _scheduler as pool_module
+from skextra.parallel._scheduling import _exclusive_turn
 from tests.parallel.clients import Client, alive, touch_and_wait, written_pid
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -24,14 +24,16 @@ X, y = make_classification(n_samples=120, random_state=0)
 
 
 def own_connection():
-    """Find, in a worker, its end of the pipe to the pool."""
+    """Find, in a worker, its end of the pipe to the engine."""
     frame = sys._getframe()
     while "connection" not in frame.f_locals:
         frame = frame.f_back
     return frame.f_locals["connection"]
 
 
-def test_a_broken_off_answer_is_a_death_though_a_child_holds_the_pipe(pool, tmp_path, eventually):
+def test_a_broken_off_answer_is_a_death_though_a_child_holds_the_pipe(
+    scheduler, tmp_path, eventually
+):
     def work():
         if not os.fork():
             os.setsid()  # so that it is not ended with the others
@@ -43,7 +45,7 @@ def test_a_broken_off_answer_is_a_death_though_a_child_holds_the_pipe(pool, tmp_
         os.write(own_connection().fileno(), b"\0\1\0\0r")
         os.kill(os.getpid(), signal.SIGKILL)
 
-    client = Client(pool, max_retries=0)
+    client = Client(scheduler, max_retries=0)
     try:
         with pytest.raises(WorkerCrashError, match="SIGKILL"):
             client.call(work)
@@ -52,34 +54,34 @@ def test_a_broken_off_answer_is_a_death_though_a_child_holds_the_pipe(pool, tmp_
         os.kill(eventually(written_pid(tmp_path / "child")), signal.SIGKILL)
 
 
-def test_a_worker_that_does_not_read_its_task_holds_nobody_up(pool, tmp_path, eventually):
-    slow = Client(pool, initializer=pack(INITIALIZER, (touch_and_wait, (tmp_path / "pid",))))
+def test_a_worker_that_does_not_read_its_task_holds_nobody_up(scheduler, tmp_path, eventually):
+    slow = Client(scheduler, initializer=pack(INITIALIZER, (touch_and_wait, (tmp_path / "pid",))))
     slow.submit(len, bytes(10_000_000))  # more than a pipe holds
     pid = eventually(written_pid(tmp_path / "pid"))
-    assert Client(pool).call(divmod, 7, 2) == (3, 1)
+    assert Client(scheduler).call(divmod, 7, 2) == (3, 1)
     slow.session.abort()
     eventually(lambda: not alive(pid))
 
 
-def test_a_large_task_arrives_when_the_initializer_has_ended(pool):
+def test_a_large_task_arrives_when_the_initializer_has_ended(scheduler):
     initializer = pack(INITIALIZER, (time.sleep, (0.2,)))
-    assert Client(pool, initializer=initializer).call(len, bytes(10_000_000)) == 10_000_000
+    assert Client(scheduler, initializer=initializer).call(len, bytes(10_000_000)) == 10_000_000
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_session_that_outlives_the_dispatcher_is_told(pool, eventually):
-    client = Client(pool)
+def test_a_session_that_outlives_the_dispatcher_is_told(scheduler, eventually):
+    client = Client(scheduler)
     client.call(os.getpid)
-    pool.post(lambda: 1 / 0)
-    eventually(lambda: not pool.usable)
+    scheduler.post(lambda: 1 / 0)
+    eventually(lambda: not scheduler.usable)
     client.submit(divmod, 7, 2)
     with pytest.raises(RuntimeError, match="cancelled"):
         client.result()
     client.session.close()
-    eventually(lambda: not client.session._thread.is_alive())
+    eventually(lambda: not client.session._delivery.is_alive)
 
 
-def test_an_error_that_cannot_be_read_here_harms_only_its_task(pool):
+def test_an_error_that_cannot_be_read_here_harms_only_its_task(scheduler):
     def fail(parent):
         class Unreadable(Exception):
             def __reduce__(self):
@@ -94,11 +96,11 @@ def test_an_error_that_cannot_be_read_here_harms_only_its_task(pool):
 
     initializer = pack(INITIALIZER, (fail, (os.getpid(),)))
     with pytest.raises(ZeroDivisionError):
-        Client(pool, initializer=initializer).call(os.getpid)
-    assert Client(pool).call(divmod, 7, 2) == (3, 1)
+        Client(scheduler, initializer=initializer).call(os.getpid)
+    assert Client(scheduler).call(divmod, 7, 2) == (3, 1)
 
 
-def test_memory_that_a_dying_worker_has_written_over_harms_only_its_task(pool):
+def test_memory_that_a_dying_worker_has_written_over_harms_only_its_task(scheduler):
     def work():
         import ctypes
 
@@ -110,8 +112,8 @@ def test_memory_that_a_dying_worker_has_written_over_harms_only_its_task(pool):
         os.kill(os.getpid(), signal.SIGKILL)
 
     with pytest.raises(WorkerCrashError):
-        Client(pool, max_retries=0).call(work)
-    assert Client(pool).call(divmod, 7, 2) == (3, 1)
+        Client(scheduler, max_retries=0).call(work)
+    assert Client(scheduler).call(divmod, 7, 2) == (3, 1)
 
 
 class NoShape:
@@ -122,10 +124,12 @@ class NoShape:
         raise RuntimeError("not known yet")
 
 
-def test_an_argument_that_cannot_be_described_harms_nobody(pool):
+def test_an_argument_that_cannot_be_described_harms_nobody(scheduler):
     with pytest.raises(WorkerCrashError, match="SIGKILL"):
-        Client(pool, max_retries=0).call(lambda x: os.kill(os.getpid(), signal.SIGKILL), NoShape())
-    assert Client(pool).call(divmod, 7, 2) == (3, 1)
+        Client(scheduler, max_retries=0).call(
+            lambda x: os.kill(os.getpid(), signal.SIGKILL), NoShape()
+        )
+    assert Client(scheduler).call(divmod, 7, 2) == (3, 1)
 
 
 class ExitsWhenPickled:
@@ -135,22 +139,22 @@ class ExitsWhenPickled:
         raise SystemExit(1)
 
 
-def test_an_argument_that_ends_whoever_pickles_it_harms_only_its_task(pool):
-    client = Client(pool, n_workers=1)
+def test_an_argument_that_ends_whoever_pickles_it_harms_only_its_task(scheduler):
+    client = Client(scheduler, n_workers=1)
     for _ in range(3):  # the last is pickled by the dispatcher
         client.submit(len, ExitsWhenPickled())
     for _ in range(3):
         with pytest.raises(Exception, match="could not pickle the task"):
             client.result()
-    assert Client(pool).call(divmod, 7, 2) == (3, 1)
+    assert Client(scheduler).call(divmod, 7, 2) == (3, 1)
 
 
-def test_a_standard_output_that_fails_in_any_way_harms_nobody(pool):
+def test_a_standard_output_that_fails_in_any_way_harms_nobody(scheduler):
     class Broken:
         def flush(self):
             raise RuntimeError("cannot flush")
 
-    client = Client(pool, n_workers=1)
+    client = Client(scheduler, n_workers=1)
     client.call(lambda: setattr(sys, "stdout", Broken()))
     assert client.call(divmod, 7, 2) == (3, 1)
 
@@ -194,24 +198,24 @@ def die_twice(folder):
 
 
 def test_a_last_try_does_not_wait_for_ever_for_the_tasks_of_others(
-    pool, tmp_path, monkeypatch, eventually
+    scheduler, tmp_path, monkeypatch, eventually
 ):
-    monkeypatch.setattr(pool_module, "PATIENCE_SECONDS", 0.2)
-    endless, other, mortal = Client(pool), Client(pool), Client(pool)
+    monkeypatch.setattr(_exclusive_turn, "PATIENCE_SECONDS", 0.2)
+    endless, other, mortal = Client(scheduler), Client(scheduler), Client(scheduler)
     endless.submit(wait_for, tmp_path / "touched")
-    eventually(lambda: endless.session.workers)
+    eventually(lambda: endless.session.running)
     mortal.submit(die_twice, tmp_path)
-    eventually(lambda: mortal.session.pending_alone or not mortal.outcomes.empty())
+    eventually(lambda: mortal.session.pending_exclusive or not mortal.outcomes.empty())
     other.submit((tmp_path / "touched").touch)
     for client in (other, endless, mortal):
         assert client.result() is None
 
 
 def test_a_last_try_that_never_ends_does_not_keep_other_sessions_waiting(
-    pool, tmp_path, monkeypatch, eventually
+    scheduler, tmp_path, monkeypatch, eventually
 ):
-    monkeypatch.setattr(pool_module, "PATIENCE_SECONDS", 0.2)
-    mortal = Client(pool, n_workers=1, max_retries=1)
+    monkeypatch.setattr(_exclusive_turn, "PATIENCE_SECONDS", 0.2)
+    mortal = Client(scheduler, n_workers=1, max_retries=1)
 
     def work():
         if not (tmp_path / "died").exists():
@@ -220,14 +224,14 @@ def test_a_last_try_that_never_ends_does_not_keep_other_sessions_waiting(
         wait_for(tmp_path / "touched")
 
     mortal.submit(work)
-    eventually(lambda: pool._lone is not None)
-    other = Client(pool)
+    eventually(lambda: scheduler._turn.attempt is not None)
+    other = Client(scheduler)
     other.call((tmp_path / "touched").touch)
     assert mortal.result() is None
 
 
-def test_two_sessions_with_last_tries_take_turns(pool, tmp_path):
-    clients = [Client(pool) for _ in range(2)]
+def test_two_sessions_with_last_tries_take_turns(scheduler, tmp_path):
+    clients = [Client(scheduler) for _ in range(2)]
     for i, client in enumerate(clients):
         folder = tmp_path / str(i)
         folder.mkdir()

@@ -13,7 +13,7 @@ _DRAIN_SECONDS = 1
 _MAX_READS = 64
 
 
-class Stderr:
+class StandardError:
     """A pipe that a worker writes its standard error stream to, and who reads it.
 
     What compiled code writes before it gives up comes through here too, which a Python object in
@@ -32,7 +32,7 @@ class Stderr:
         self._tail = b""
         self._lock = threading.Lock()
         os.set_blocking(reader.fileno(), False)
-        threading.Thread(target=self._forward, name="skextra-stderr", daemon=True).start()
+        threading.Thread(target=self._forward, name="skextra-standard-error", daemon=True).start()
 
     def drain(self):
         """Show what has been written so far, unless nobody reads what is shown."""

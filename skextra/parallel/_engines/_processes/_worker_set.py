@@ -1,6 +1,6 @@
-"""The workers of a pool: who is idle, who has to leave, and what is heard of each.
+"""The set of worker processes: which are idle, which are shutting down, and a selector over them.
 
-All of it belongs to the pool's dispatcher thread.
+Only the dispatcher thread may touch it.
 """
 
 import contextlib
@@ -8,155 +8,151 @@ import functools
 import selectors
 import time
 
-from skextra.parallel._engines._processes._worker_process import Worker
-from skextra.parallel._worker._device import Slots
+from skextra.parallel._engines._processes._device_slots import DeviceSlots
+from skextra.parallel._engines._processes._worker_state import Worker
 
-# A worker that was asked to leave and has not after this long is killed.
-LEAVING_SECONDS = 1
+# A worker that was asked to shut down and has not after so many seconds is killed.
+SHUTDOWN_SECONDS = 1
 
 
-class Crew:
-    """Worker processes, kept warm between runs.
+class WorkerSet:
+    """Worker processes, kept warm between attempts.
 
     Parameters
     ----------
     idle_seconds : float
-        After this long without a run a worker leaves.
-    on_message, on_exit : callable
-        Called with a worker that has said something, or is gone.
+        A worker shuts down after so many seconds without an attempt.
+    on_channel : callable
+        Called with a worker and the selector's events when its pipe can be read or written.
+    on_exit : callable
+        Called with a worker whose process has ended.
+
+    Attributes
+    ----------
+    selector : selectors.BaseSelector
+        Over the pipes and the sentinels of all workers. The data of a key is a function of the
+        selector's events that returns an iterable.
     """
 
-    def __init__(self, idle_seconds, on_message, on_exit):
-        self.idle_seconds = idle_seconds
+    def __init__(self, idle_seconds, on_channel, on_exit):
         self.workers = set()
         self.selector = selectors.DefaultSelector()
-        self._idle = []  # the one that ran last is at the end, and goes first
-        self._slots = Slots()
-        self._on_message, self._on_exit = on_message, on_exit
+        self._idle_seconds = idle_seconds
+        self._idle = []  # most recently used last: its caches are warm, so it is reused first
+        self._slots = DeviceSlots()
+        self._on_channel, self._on_exit = on_channel, on_exit
 
-    def has_room(self, session):
-        """Whether one more run of a session may begin."""
-        if len(session.workers) >= session.n_workers:
-            return False
-        return session.devices is None or self._device_for(session) is not None
+    def free_device(self, options):
+        """Return a device with a free slot, None if there is none or no device is asked for."""
+        if options.devices is None:
+            return None
+        return self._slots.choose(options.devices, options.tasks_per_device)
 
-    def assign(self, session, run):
-        """Give a run to an idle worker or a new one, and return that."""
-        device = self._device_for(session)
-        worker = self._idle_worker(session, device) or self._new_worker(device)
-        worker.deadline = None
-        if worker.settings != session.settings:
-            worker.settings = session.settings
-            worker.channel.send(session.settings)
-        if worker.initializer != session.initializer:
-            worker.initializer = session.initializer
-            worker.channel.send(session.initializer)
-        session.workers.add(worker)
-        if worker.device is not None:
+    def start(self, attempt):
+        """Send an attempt to an idle worker or to a new one, and return that worker."""
+        options = attempt.options
+        device = self.free_device(options)
+        worker = self._idle_worker(options.initializer, device) or self._new_worker(device)
+        if device is not None:
             worker.has_slot = True
-            self._slots.take(worker.device)
-        worker.assign(session, run)
-        self._listen(worker)
+            self._slots.take(device)
+        worker.begin(attempt)
+        self.flush(worker)
         return worker
 
     def keep(self, worker):
-        """Have a worker that has ended its run wait for another."""
+        """Let a worker whose attempt has ended wait for the next attempt."""
         self.free_slot(worker)
-        if not worker.leaving:
-            worker.deadline = time.monotonic() + self.idle_seconds
+        if not worker.shutting_down:
+            worker.deadline = time.monotonic() + self._idle_seconds
             self._idle.append(worker)
 
-    def dismiss(self, worker):
-        """Ask a worker that has nothing to do to leave."""
+    def shut_down(self, worker):
+        """Ask a worker that runs nothing to end."""
         if worker in self._idle:
             self._idle.remove(worker)
-        if not worker.leaving:
-            worker.leave()
-            self._listen(worker)
-        worker.deadline = time.monotonic() + LEAVING_SECONDS
+        if not worker.shutting_down:
+            worker.shutting_down = True
+            worker.process.ask_to_end()
+            self.flush(worker)
+        worker.deadline = time.monotonic() + SHUTDOWN_SECONDS
 
-    def dismiss_idle(self):
-        """Ask all to leave that have nothing to do."""
+    def shut_down_idle(self):
+        """Ask all workers that run nothing to end."""
         for worker in list(self._idle):
-            self.dismiss(worker)
+            self.shut_down(worker)
 
     def free_slot(self, worker):
-        """Let others have the device of a worker that has ended its run, or itself."""
+        """Free the device slot of a worker whose attempt, or process, has ended."""
         if worker.has_slot:
             worker.has_slot = False
             self._slots.free(worker.device)
 
-    def deafen(self, worker):
-        """Listen no more to a worker that speaks no sense, or no more."""
+    def stop_listening(self, worker):
+        """Ignore the pipe of a worker that has closed it or writes no messages."""
         with contextlib.suppress(KeyError, ValueError):
-            self.selector.unregister(worker.channel)
+            self.selector.unregister(worker.process.channel)
 
     def remove(self, worker):
-        """Forget a worker that is gone, and return its exit code."""
+        """Forget a worker whose process has ended, and return its exit code."""
         if worker in self._idle:
             self._idle.remove(worker)
         self.workers.discard(worker)
-        self.deafen(worker)
+        self.stop_listening(worker)
         with contextlib.suppress(KeyError):
-            self.selector.unregister(worker.sentinel)
-        exit_code = worker.close()
+            self.selector.unregister(worker.process.sentinel)
+        exit_code = worker.process.close()
         self.free_slot(worker)
         return exit_code
 
     def next_deadline(self):
-        """Return when somebody has to be looked at, or None."""
-        return min((w.deadline for w in self.workers if w.deadline is not None), default=None)
+        """Return when the first worker has to be looked at, or None."""
+        deadlines = (worker.next_deadline() for worker in self.workers)
+        return min((time for time in deadlines if time is not None), default=None)
 
     def check_deadlines(self):
-        """Have those leave who are idle for long, and kill those who take too long."""
+        """Shut down workers that are idle for long; kill those whose call takes too long."""
         now = time.monotonic()
         for worker in list(self.workers):
-            if worker.deadline is None or worker.deadline > now:
+            deadline = worker.next_deadline()
+            if deadline is None or deadline > now:
                 continue
-            if worker.run is not None:
-                worker.check_time(now)
-            elif worker.leaving:
-                worker.kill()
+            if worker.execution is not None:
+                if worker.execution.is_overdue(worker.process.progress, now):
+                    worker.process.kill()
+            elif worker.shutting_down:
+                worker.process.kill()
                 worker.deadline = None
             else:
-                self.dismiss(worker)
+                self.shut_down(worker)
 
-    def _device_for(self, session):
-        if session.devices is None:
-            return None
-        return self._slots.choose(session.devices, session.tasks_per_device)
+    def flush(self, worker):
+        """Send what is left to send; have the selector say when the pipe takes the rest."""
+        channel = worker.process.channel
+        events = selectors.EVENT_READ
+        if not channel.flush():
+            events |= selectors.EVENT_WRITE
+        with contextlib.suppress(KeyError, ValueError):  # the pipe is not listened to any more
+            key = self.selector.get_key(channel)
+            if key.events != events:
+                self.selector.modify(channel, events, key.data)
 
-    def _idle_worker(self, session, device):
+    def _idle_worker(self, initializer, device):
         candidates = [worker for worker in self._idle if worker.device == device]
-        fitting = [w for w in candidates if w.initializer in (None, session.initializer)]
+        fitting = [worker for worker in candidates if worker.initializer in (None, initializer)]
         if fitting:
             self._idle.remove(fitting[-1])
             return fitting[-1]
         for worker in candidates:  # another initializer has run in these
-            self.dismiss(worker)
+            self.shut_down(worker)
         return None
 
     def _new_worker(self, device):
         worker = Worker(device)
         self.workers.add(worker)
+        process = worker.process
         on_exit = functools.partial(self._on_exit, worker)
-        self.selector.register(worker.sentinel, selectors.EVENT_READ, lambda events: on_exit())
-        hear = functools.partial(self._hear, worker)
-        self.selector.register(worker.channel, selectors.EVENT_READ, hear)
+        self.selector.register(process.sentinel, selectors.EVENT_READ, lambda events: on_exit())
+        on_channel = functools.partial(self._on_channel, worker)
+        self.selector.register(process.channel, selectors.EVENT_READ, on_channel)
         return worker
-
-    def _hear(self, worker, events):
-        if events & selectors.EVENT_WRITE:
-            self._listen(worker)
-        if events & selectors.EVENT_READ:
-            self._on_message(worker)
-
-    def _listen(self, worker):
-        """Send what is left to send, and be told when more can be."""
-        events = selectors.EVENT_READ
-        if not worker.channel.flush():
-            events |= selectors.EVENT_WRITE
-        with contextlib.suppress(KeyError, ValueError):  # it is not listened to any more
-            key = self.selector.get_key(worker.channel)
-            if key.events != events:
-                self.selector.modify(worker.channel, events, key.data)

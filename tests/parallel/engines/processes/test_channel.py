@@ -1,4 +1,4 @@
-"""The pool's end of a pipe: what comes in pieces, and what is not read."""
+"""The engine's end of a pipe: what comes in pieces, and what is not read."""
 
 import contextlib
 import itertools

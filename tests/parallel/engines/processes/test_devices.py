@@ -12,7 +12,7 @@ import pytest
 from joblib import Parallel, delayed, parallel_config
 
 from skextra.parallel import leased_device
-from skextra.parallel._worker._device import Slots
+from skextra.parallel._engines._processes._device_slots import DeviceSlots
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
@@ -75,7 +75,7 @@ def test_slots_of_killed_calls_come_back():
 
 
 def test_sessions_share_the_slots():
-    slots = Slots()
+    slots = DeviceSlots()
     devices = ("a", "b")
     assert [slots.choose(devices, 1)] == ["a"]
     slots.take("a")

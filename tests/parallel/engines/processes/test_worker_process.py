@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from skextra.parallel._engines._processes._worker_process import _modules_to_preload
+from skextra.parallel._engines._processes._fork_server import _modules_to_preload
 
 BUSY = """
     import os, sys, threading
@@ -251,8 +251,8 @@ def test_a_server_that_dies_of_its_imports_is_started_without_them(run_script):
     lines, _ = run_script(
         """
         import os, sys
-        from skextra.parallel._engines._processes import _worker_process as _process
-        _process._HEAVY_PACKAGES += ("fatal",)
+        from skextra.parallel._engines._processes import _fork_server
+        _fork_server._HEAVY_PACKAGES += ("fatal",)
         os.mkdir("modules")
         with open("modules/fatal.py", "w") as file:
             file.write("import sys\\nif 'forkserver' in str(sys.orig_argv): raise OSError('no')")
