@@ -313,3 +313,28 @@ def test_options_can_be_given_in_both_ways(configured, tmp_path):
 def test_a_wrong_option_is_a_clear_error(configured, options, error, words):
     with pytest.raises(error, match=words):
         configured(**options)(delayed(abs)(i) for i in range(2))
+
+
+def test_option_of_a_call_ends_with_it():
+    def threads():
+        return os.environ["OMP_NUM_THREADS"]
+
+    with parallel_config("skextra", n_jobs=2, inner_max_num_threads=1):
+        assert set(Parallel(inner_max_num_threads=2)(delayed(threads)() for _ in range(2))) == {"2"}
+        assert set(Parallel()(delayed(threads)() for _ in range(2))) == {"1"}
+        with pytest.raises(ZeroDivisionError):
+            Parallel(task_timeout=60, max_retries=5)(delayed(divmod)(1, 0) for _ in range(2))
+        with pytest.raises(WorkerCrashError) as raised:
+            Parallel()(delayed(os._exit)(3) for _ in range(2))
+        assert raised.value.n_tries == 3
+
+
+@pytest.mark.parametrize("name", ["devices", "task_timeout"])
+def test_default_n_jobs_forgets_option_of_last_call(name):
+    value = {"devices": ["cpu:0", "cpu:1", "cpu:2"], "task_timeout": 60}[name]
+    with parallel_config("skextra"):
+        backend = Parallel()._backend
+        before = backend.default_n_jobs
+        Parallel(n_jobs=2, **{name: value})(delayed(abs)(i) for i in range(2))
+        assert Parallel()._backend is backend
+        assert backend.default_n_jobs == before
