@@ -1,4 +1,26 @@
-"""The ``"skextra"`` joblib backend: worker processes whose death is an error, never a hang."""
+"""The ``"skextra"`` joblib backend: worker processes whose death is an error, never a hang.
+
+The way of one task, and the thread or process in which each step happens::
+
+    caller's thread      joblib.Parallel
+                           | submit                     _backend     joblib's contract
+                         Session                        _scheduling  asks the journal first
+                           | Batch -> Attempt           _sharing     large arrays, pickled once
+    dispatcher thread    Scheduler                      _scheduling  what runs when, retries
+                           | start, poll                _engines     Engine: its few methods
+                         ProcessEngine                  _engines/_processes
+                           | Channel: a pipe            _messages
+    worker process       main                           _worker      runs the calls
+                           | results; memory it shares  _sharing
+    dispatcher thread    Ended or Died                  _engines     a death is noticed here
+                           | retry, or finish           _scheduling
+    delivery thread      Delivery                       _scheduling
+                           | first                      _journal     Recorder -> the file
+                           | then                       _backend     joblib's callback
+
+`_fingerprint`, beside this package, says what a result depends on; `_searches` is all that the
+backend knows of scikit-learn, `_joblib` all that it takes from joblib's private names.
+"""
 
 from skextra.parallel._backend import SkextraBackend
 from skextra.parallel._errors import TaskTimeoutError, WorkerCrashError

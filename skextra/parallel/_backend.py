@@ -188,6 +188,11 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
 
     def configure(self, n_jobs=1, parallel=None, prefer=None, require=None, **options):
         """Prepare for the calls of one ``Parallel`` and return how many tasks run at once."""
+        if self._workers is not None:
+            # An iterator of tasks calls ``Parallel`` in the same `parallel_config`, which has but
+            # one backend for both calls.
+            given = vars(self._configured_options)
+            raise FallbackToBackend(type(self)(nesting_level=self.nesting_level, **given))
         self._options = self._configured_options.updated(options)
         n_at_once = self._n_at_once(n_jobs)
         n_jobs = self.effective_n_jobs(n_jobs)

@@ -338,3 +338,16 @@ def test_default_n_jobs_forgets_option_of_last_call(name):
         Parallel(n_jobs=2, **{name: value})(delayed(abs)(i) for i in range(2))
         assert Parallel()._backend is backend
         assert backend.default_n_jobs == before
+
+
+def test_task_iterator_may_call_parallel_itself():
+    def tasks():
+        for i in range(6):
+            [value] = Parallel()([delayed(abs)(-i)])
+            yield delayed(divmod)(value, 2)
+
+    with parallel_config("skextra", n_jobs=2):
+        assert Parallel()(tasks()) == [divmod(i, 2) for i in range(6)]
+        with pytest.raises(WorkerCrashError):
+            Parallel()(delayed(os._exit)(code) for code in Parallel()([delayed(abs)(-3)] * 2))
+        assert Parallel()(delayed(abs)(i) for i in range(3)) == [0, 1, 2]
