@@ -320,7 +320,9 @@ def test_option_of_a_call_ends_with_it():
         return os.environ["OMP_NUM_THREADS"]
 
     with parallel_config("skextra", n_jobs=2, inner_max_num_threads=1):
-        assert set(Parallel(inner_max_num_threads=2)(delayed(threads)() for _ in range(2))) == {"2"}
+        assert set(Parallel(inner_max_num_threads=2)(delayed(threads)() for _ in range(2))) == {
+            "2"
+        }
         assert set(Parallel()(delayed(threads)() for _ in range(2))) == {"1"}
         with pytest.raises(ZeroDivisionError):
             Parallel(task_timeout=60, max_retries=5)(delayed(divmod)(1, 0) for _ in range(2))

@@ -94,7 +94,7 @@ def test_deaths_are_repeated_then_given_up(scheduler):
         raise Dies
 
     client = Client(scheduler, max_retries=2)
-    with pytest.raises(WorkerCrashError, match="exited with code 1. It was tried 3 times"):
+    with pytest.raises(WorkerCrashError, match=r"exited with code 1\. It was tried 3 times"):
         client.call(die)
     assert [attempt.exclusive for attempt in scheduler.engine.started] == [False, False, True]
 
