@@ -38,7 +38,7 @@ def _make_store(max_nbytes=2**20, mmap_mode="r", temp_folder=None, **others):
 
 
 class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
-    """Run joblib's tasks in worker processes whose death is only an error.
+    """Run joblib's tasks in worker processes whose death is an error, never a hang.
 
     ``import skextra`` registers this class with joblib under the name ``"skextra"``; there is no
     need to use it directly.
@@ -46,35 +46,36 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
     Parameters
     ----------
     nesting_level : int, default=None
-        How many parallel calls this one is inside of. joblib sets it.
+        How many parallel calls this one is nested in. joblib sets it.
     inner_max_num_threads : int, default=None
-        Limit on the threads that BLAS, OpenMP and torch use in each worker. By default every
-        worker gets its share of the cores, or what variables such as ``OMP_NUM_THREADS`` say.
+        How many threads BLAS, OpenMP and torch may use in each worker. By default the number of
+        cores divided by the number of jobs, or what variables such as ``OMP_NUM_THREADS`` say.
     initializer : callable, default=None
         Called once in each worker process before its first task. Workers are kept between calls;
         a call with another initializer, or the same with other arguments, gets new ones.
     initargs : tuple, default=()
         The arguments of `initializer`.
     max_retries : int, default=2
-        How often a call is repeated whose worker process died, the last time with no other task
-        of the program beside it. Exceptions are not repeated.
+        How many times a call is run again after its worker process died. The last retry runs
+        while no other task of the program runs. A call that raised an exception is not repeated.
     task_timeout : float, default=None
-        How many seconds one call may take. Its worker is killed then, and the call not repeated.
+        Seconds that one call may take; None for no limit. A call that takes longer is stopped by
+        killing its worker, and not repeated.
     journal : path-like, default=None
-        A file to which every fit of scikit-learn's searches is written when it is done, and from
-        which it is taken instead of being done again. It is made if it is not there.
+        A file to which each finished fit of scikit-learn's searches is written, and from which
+        its result is taken instead of fitting again. The file is created if it does not exist.
     devices : sequence of str, default=None
-        Names of devices, such as ``["cuda:0", "cuda:1"]``. Each task has a slot on one of them,
-        which `leased_device` names.
+        Names of devices, such as ``["cuda:0", "cuda:1"]``. Each task gets a slot on one of them,
+        and `leased_device` says on which.
     tasks_per_device : int, default=1
-        How many tasks may be on one device at once.
+        How many tasks may use one device at once.
 
     See Also
     --------
-    WorkerCrashError : What a call raises when its workers die.
-    TaskTimeoutError : What a call raises that takes longer than `task_timeout`.
-    Journal : Reads what is in a journal.
-    journaled : Marks another function as one to be written to the journal.
+    WorkerCrashError : Raised by a call whose workers died.
+    TaskTimeoutError : Raised by a call that takes longer than `task_timeout`.
+    Journal : Reads a journal.
+    journaled : Marks another function whose results the journal keeps.
 
     Notes
     -----

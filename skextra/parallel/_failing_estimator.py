@@ -1,4 +1,4 @@
-"""An estimator in place of the one whose worker died."""
+"""An estimator that takes the place of one whose worker died."""
 
 import numpy as np
 from sklearn.base import BaseEstimator

@@ -37,10 +37,8 @@ class Batch:
         self.n_deaths = {}
         self.entries = {}
         self._callback = callback
-        self._n_left = len(calls)
-        self._answers = []  # the indices of calls and the message with their results
-        self._replaced = {}  # errors in place of results, with their call, by its index
-        self._known = self._results = self._error = None
+        self._answers = _Answers(len(calls))
+        self._error = None
 
     @property
     def failed(self):
@@ -50,7 +48,7 @@ class Batch:
     @property
     def complete(self):
         """Whether the outcome of every call is known."""
-        return self._n_left == 0
+        return self._answers.n_missing == 0
 
     def describe(self, index):
         """Describe one of the calls, short enough for an error message."""
@@ -61,13 +59,11 @@ class Batch:
 
     def answer(self, indices, message):
         """Take what a worker sent for some of the calls."""
-        self._answers.append((indices, message))
-        self._n_left -= len(indices)
+        self._answers.add(indices, message)
 
     def replace(self, index, error):
         """Take an error in place of the result of a fit whose search has an `error_score`."""
-        self._replaced[index] = (self.calls[index], error)
-        self._n_left -= 1
+        self._answers.replace(index, self.calls[index], error)
 
     def fail(self, error):
         """Take an error as the outcome."""
@@ -84,23 +80,47 @@ class Batch:
         """Return the results of the calls, or raise the error that ended them."""
         if self.failed:
             raise self._error
-        if self._results is None:
-            self._results = self._read()
-            self._known = None
-            self._answers.clear()
-        return self._results
+        return self._answers.results()
 
     def known(self):
         """Return the results that have come, by the index of the call, whatever the outcome."""
+        return self._answers.known()
+
+
+class _Answers:
+    """The messages with the results of a batch, unpacked when somebody asks."""
+
+    def __init__(self, n_calls):
+        self.n_missing = n_calls
+        self._messages = []  # the indices of calls and the message with their results
+        self._replaced = {}  # by index: the call, and the error in place of its result
+        self._known = self._results = None
+
+    def add(self, indices, message):
+        self._messages.append((indices, message))
+        self.n_missing -= len(indices)
+
+    def replace(self, index, call, error):
+        self._replaced[index] = call, error
+        self.n_missing -= 1
+
+    def known(self):
         if self._known is None:
             self._known = {}
-            for indices, message in self._answers:
+            for indices, message in self._messages:
                 if message[:1] != ERROR:
                     self._known.update(zip(indices, unpack(message), strict=True))
         return self._known
 
+    def results(self):
+        if self._results is None:
+            self._results = self._read()
+            self._known = None
+            self._messages.clear()
+        return self._results
+
     def _read(self):
-        for _, message in self._answers:
+        for _, message in self._messages:
             if message[:1] == ERROR:
                 raise unpack_error(message)
         results = dict(self.known())
