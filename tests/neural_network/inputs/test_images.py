@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 
-from skextra.neural_network._images import (
+from skextra.neural_network._inputs._images import (
     ImageTransform,
     network_size,
     pixels_of,

@@ -15,7 +15,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
 
 from skextra import TumorCNNClassifier
-from skextra.neural_network._architectures import ARCHITECTURES
+from skextra.neural_network._networks._architectures import ARCHITECTURES
 
 
 @pytest.fixture(scope="module")

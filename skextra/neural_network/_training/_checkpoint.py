@@ -9,7 +9,7 @@ from time import perf_counter
 import joblib
 import torch
 
-from skextra.neural_network._files import remove_parts, write_whole
+from skextra._atomic import remove_parts, write_whole
 
 _FORMAT = 1
 # A fit that stores its state after every epoch would spend its time on that where epochs are

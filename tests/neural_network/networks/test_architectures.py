@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from skextra.neural_network._architectures import (
+from skextra.neural_network._networks._architectures import (
     ARCHITECTURES,
     ResidualBlock,
     ResNet,

@@ -5,9 +5,9 @@ import io
 import pytest
 import torch
 
-from skextra.neural_network._fitting import BestEpoch, Training
-from skextra.neural_network._runtime import private_generator
-from skextra.neural_network._schedules import make_schedule
+from skextra.neural_network._training._fit_in_progress import BestEpoch, Training
+from skextra.neural_network._training._runtime import private_generator
+from skextra.neural_network._training._schedules import make_schedule
 from tests.neural_network.small_nets import CPU, make_batches, make_net
 
 

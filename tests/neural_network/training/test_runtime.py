@@ -5,7 +5,7 @@ import threading
 import pytest
 import torch
 
-from skextra.neural_network._runtime import (
+from skextra.neural_network._training._runtime import (
     SMALL_BATCH,
     explaining_lack_of_memory,
     private_generator,

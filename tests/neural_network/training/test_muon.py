@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from skextra.neural_network._muon import Muon, _orthogonalise
+from skextra.neural_network._training._muon import Muon, _orthogonalise
 
 
 def network():

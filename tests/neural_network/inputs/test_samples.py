@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from skextra.neural_network._samples import hold_out, merge_repeats
+from skextra.neural_network._inputs._samples import hold_out, merge_repeats
 
 
 def test_repeats_merge_within_a_class_and_weight_zero_is_gone():

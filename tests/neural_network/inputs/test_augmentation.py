@@ -4,7 +4,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 
-from skextra.neural_network._augmentation import AUGMENTATIONS, RandomScan
+from skextra.neural_network._inputs._augmentation import AUGMENTATIONS, RandomScan
 
 
 @pytest.mark.parametrize("name", sorted(AUGMENTATIONS))

@@ -13,10 +13,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from sklearn.utils.validation import check_is_fitted
 
-from skextra.neural_network._architectures import find_architecture
-from skextra.neural_network._files import write_whole
-from skextra.neural_network._images import ImageTransform
-from skextra.neural_network._training import build_net
+from skextra._atomic import write_whole
+from skextra.neural_network._inputs._images import ImageTransform
+from skextra.neural_network._networks._architectures import find_architecture
+from skextra.neural_network._training._net import build_net
 from skextra.neural_network._tumor_cnn import TumorCNNClassifier
 
 FORMAT = 1

@@ -7,7 +7,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from skextra._sklearn import check_sample_weight
-from skextra.neural_network._images import pixels_of, shape_of_rows
+from skextra.neural_network._inputs._images import pixels_of, shape_of_rows
 
 
 def check_rows(estimator, X, y="no_validation", *, reset):

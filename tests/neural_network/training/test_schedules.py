@@ -6,7 +6,7 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 
-from skextra.neural_network._schedules import make_schedule
+from skextra.neural_network._training._schedules import make_schedule
 from tests.neural_network.small_nets import make_batches, make_net
 
 

@@ -3,7 +3,7 @@
 import copy
 import math
 
-from skextra.neural_network._runtime import (
+from skextra.neural_network._training._runtime import (
     explaining_lack_of_memory,
     generator_states,
     set_generator_states,

@@ -8,9 +8,9 @@ import torch
 from numpy.testing import assert_allclose
 from torch.nn import functional
 
-from skextra.neural_network._architectures import ResNet, SequentialCNN
-from skextra.neural_network._runtime import private_generator, threads_for
-from skextra.neural_network._training import WeightAverage, make_optimizer
+from skextra.neural_network._networks._architectures import ResNet, SequentialCNN
+from skextra.neural_network._training._net import WeightAverage, make_optimizer
+from skextra.neural_network._training._runtime import private_generator, threads_for
 from tests.neural_network.small_nets import CPU, RECIPE, make_batches, make_net
 
 

@@ -11,9 +11,9 @@ import torch
 from torch import optim
 from torch.nn import functional
 
-from skextra.neural_network._muon import Muon
-from skextra.neural_network._runtime import threads_for
-from skextra.neural_network._schedules import find_in_torch
+from skextra.neural_network._training._muon import Muon
+from skextra.neural_network._training._runtime import threads_for
+from skextra.neural_network._training._schedules import find_in_torch
 
 
 @dataclass
