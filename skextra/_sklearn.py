@@ -9,6 +9,7 @@ from scipy import sparse
 from sklearn.base import _fit_context as fit_context
 from sklearn.utils._array_api import (
     _convert_to_numpy,
+    _find_matching_floating_dtype,
     check_same_namespace,
     get_namespace,
     get_namespace_and_device,
@@ -35,6 +36,7 @@ __all__ = [
     "check_same_namespace",
     "check_sample_weight",
     "fit_context",
+    "floating_dtype",
     "from_numpy",
     "threadpool_controller",
     "to_numpy",
@@ -59,3 +61,18 @@ def from_numpy(array, like):
         return array
     xp, is_array_api, device = get_namespace_and_device(like)
     return xp.asarray(array, device=device) if is_array_api else array
+
+
+def floating_dtype(like):
+    """Return the NumPy dtype of what is fitted to or predicted for `like`.
+
+    float64, unless scikit-learn's ``array_api_dispatch`` is on: then the dtype of `like` if it is
+    float32 or float64, else the default of its namespace and device, which may have no float64.
+    """
+    if sparse.issparse(like):
+        return np.dtype(np.float64)
+    xp, is_array_api, _ = get_namespace_and_device(like)
+    if not is_array_api:
+        return np.dtype(np.float64)
+    dtype = _find_matching_floating_dtype(like, xp=xp)
+    return np.dtype(np.float64 if dtype == xp.float64 else np.float32)
