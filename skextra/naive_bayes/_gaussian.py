@@ -16,6 +16,7 @@ from skextra._sklearn import (
     fit_context,
     floating_dtype,
     from_numpy,
+    is_foreign,
     to_numpy,
 )
 from skextra.naive_bayes._checks import (
@@ -376,7 +377,8 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         shape, dtype, like = (len(log_prior), rows.shape[0]), np.float64, X
         result_dtype = np.result_type(floating_dtype(X), to_numpy(self.theta_).dtype)
         if finish is most_probable:
-            like, classes = self.classes_, to_numpy(self.classes_)
+            like = X if is_foreign(X, self.classes_) else self.classes_
+            classes = to_numpy(self.classes_)
             finish = partial(most_probable, classes)
             shape, dtype, result_dtype = rows.shape[:1], classes.dtype, classes.dtype
         is_sparse = sparse.issparse(rows)
