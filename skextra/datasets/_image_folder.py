@@ -10,8 +10,8 @@ from sklearn.utils import Bunch
 
 from skextra._sklearn import Interval, StrOptions, validate_params
 from skextra.datasets._array_file import ArrayFile
-from skextra.datasets._filling import decode_all, require_rich
-from skextra.datasets._listing import check_same_classes, list_classes
+from skextra.datasets._class_folders import check_same_classes, list_classes
+from skextra.datasets._decode_many import decode_all, require_rich
 
 _FILES_PER_MESSAGE = 100
 
