@@ -1,6 +1,8 @@
 """Benchmarks of skextra.datasets: the loader beside a plain Pillow loop, the generator, groups."""
 
+import io
 import os
+import sys
 import tempfile
 import tracemalloc
 from pathlib import Path
@@ -8,6 +10,7 @@ from time import perf_counter
 
 import numpy as np
 from PIL import Image
+from scipy.ndimage import rotate, shift
 
 from benchmarks.compare import medians
 from skextra.datasets import (
@@ -39,9 +42,9 @@ def skextra_loader(folder, size, n_jobs):
 LOADERS = {"skextra": skextra_loader, "plain Pillow loop": plain_pillow_loop}
 
 
-def write_slices(folder, suffix, n_files):
-    """Write slices of 224x224, half of them gray and half colour; copies are links."""
-    X, y = make_brain_mri(N_DISTINCT, image_size=224, random_state=0)
+def write_slices(folder, suffix, n_files, image_size=224):
+    """Write slices, half of them gray and half colour; copies are hard links."""
+    X, y = make_brain_mri(N_DISTINCT, image_size=image_size, random_state=0)
     for i in range(n_files):
         distinct = i % N_DISTINCT
         path = folder / suffix / y[distinct] / f"{i}.{suffix}"
@@ -72,6 +75,23 @@ class ImageFolder:
     def time_load(self, folders, loader, suffix, n_jobs):
         """Time of one whole load."""
         LOADERS[loader](folders[suffix], 128, n_jobs)
+
+
+class ManyFiles:
+    """Listing and decoding 100,000 small files."""
+
+    def setup_cache(self):
+        """Write 1,000 files, and link the others to them."""
+        folder = Path(tempfile.mkdtemp(dir=".")).resolve()
+        return write_slices(folder, "png", 100_000, image_size=32)
+
+    def time_load(self, folder):
+        """Time of one whole load."""
+        load_image_folder(folder, n_jobs=2)
+
+    def peakmem_load(self, folder):
+        """Peak memory of the process; the images are 98 MiB of it."""
+        load_image_folder(folder, n_jobs=2)
 
 
 class BrainMRI:
@@ -123,6 +143,74 @@ class Leakage:
         leakage_report(self.train, self.test)
 
 
+def changed_copies():
+    """Return ways in which a copy of a slice of 224x224 pixels may differ, by their names."""
+
+    def jpeg(image):
+        buffer = io.BytesIO()
+        Image.fromarray(image).save(buffer, "JPEG", quality=20)
+        return np.asarray(Image.open(buffer))
+
+    def moved(pixels):
+        return lambda image: shift(image, (0, pixels), order=1)
+
+    def turned(degrees):
+        return lambda image: rotate(image, degrees, reshape=False, order=1)
+
+    def zoomed(scale):
+        size = round(224 * scale)
+        edge = (size - 224) // 2
+        return lambda image: np.asarray(
+            Image.fromarray(image).resize((size, size)).crop((edge, edge, edge + 224, edge + 224))
+        )
+
+    noise = np.random.default_rng(0).normal(0, 15, (224, 224))
+    return {
+        "another size (128x128)": lambda image: np.asarray(
+            Image.fromarray(image).resize((128,) * 2)
+        ),
+        "JPEG of quality 20": jpeg,
+        "half the contrast": lambda image: image // 2 + 30,
+        "gamma 0.6": lambda image: (255 * (image / 255) ** 0.6).astype(np.uint8),
+        "noise of 15 gray levels": lambda image: np.clip(image + noise, 0, 255).astype(np.uint8),
+        **{f"moved by {n} pixels ({n / 7:.2g} of the thumbnail)": moved(n) for n in (2, 4, 7, 14)},
+        **{f"turned by {degrees} degrees": turned(degrees) for degrees in (1, 2, 5, 10)},
+        **{f"enlarged by {round(100 * s - 100)} %": zoomed(s) for s in (1.02, 1.05, 1.1)},
+        "mirrored": lambda image: image[:, ::-1],
+    }
+
+
+def found_copies(folder, thresholds=(0.9, 0.95, 0.98), n_images=500):
+    """Print which changed copies of real slices are found, and what strangers correlate at.
+
+    Parameters
+    ----------
+    folder : str
+        Real slices, one folder per class.
+    thresholds : sequence of float
+        The thresholds to compare.
+    n_images : int
+        How many slices to copy, evenly drawn.
+    """
+    images, _ = load_image_folder(folder, image_size=224, return_X_y=True)
+    groups = near_duplicate_groups(images)
+    _, first = np.unique(groups, return_index=True)  # slices that are no copies of each other
+    images = images[np.sort(first)[:: max(1, len(first) // n_images)][:n_images]]
+    print(f"{len(images)} slices; share of their copies that is found at {thresholds}")
+    for name, change in changed_copies().items():
+        correlation = [
+            leakage_report(image[None], change(image)[None], threshold=1e-9).correlations
+            for image in images
+        ]
+        correlation = np.array([value[0] if len(value) else 0 for value in correlation])
+        shares = "".join(f"{np.mean(correlation >= t):8.0%}" for t in thresholds)
+        print(f"  {name:46}{shares}")
+    half = len(images) // 2
+    nearest = leakage_report(images[:half], images[half:], threshold=1e-9).correlations
+    shares = "".join(f"{np.mean(nearest >= t):8.0%}" for t in thresholds)
+    print(f"  {'nearest of another group':46}{shares}")
+
+
 def compare():
     """Print what the user guide says of speed and memory."""
     n_files = 5708
@@ -151,3 +239,7 @@ def compare():
         memory = tracemalloc.get_traced_memory()[1] / 2**20
         tracemalloc.stop()
         print(f"near_duplicate_groups, {n_samples} images: {value:.1f} s, {memory:.0f} MiB beside")
+
+
+if __name__ == "__main__":  # python -m benchmarks.datasets path/to/scans
+    found_copies(sys.argv[1])

@@ -67,7 +67,7 @@ def make_brain_mri(n_samples=400, *, image_size=128, noise=0.05, random_state=No
     Raises
     ------
     sklearn.utils._param_validation.InvalidParameterError
-        A ``ValueError``, where a parameter is out of its range or of another type.
+        A ``ValueError``, if a parameter is out of its range or of another type.
 
     See Also
     --------

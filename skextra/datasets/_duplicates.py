@@ -24,10 +24,11 @@ MARGIN = 1e-6
 def near_duplicate_groups(images, *, threshold=0.95):
     """Group images whose thumbnails correlate.
 
-    Two images are near duplicates where their gray 32x32 thumbnails have a Pearson correlation of
-    at least `threshold`; a change of brightness or contrast therefore does not part them. A group
-    is all images that a chain of near duplicates connects, so that images of different groups are
-    never near duplicates. Given as ``groups`` to :class:`~sklearn.model_selection.GroupKFold` or
+    Two images are near duplicates if their gray 32x32 thumbnails have a Pearson correlation of
+    at least `threshold`. Copies of another brightness, contrast, size or compression are found,
+    copies that are moved by half a pixel of the thumbnail are mostly not: the user guide has a
+    table. A group is all images that a chain of near duplicates connects, so that images of
+    different groups are never near duplicates. Given as ``groups`` to :class:`~sklearn.model_selection.GroupKFold` or
     :class:`~sklearn.model_selection.StratifiedGroupKFold`, no image is tested by a model that was
     trained on nearly the same one.
 
@@ -48,7 +49,7 @@ def near_duplicate_groups(images, *, threshold=0.95):
     Raises
     ------
     ValueError
-        Where `images` has another number of dimensions, no image or pixel, images of several
+        If `images` has another number of dimensions, no image or pixel, images of several
         sizes, or pixels that are not finite numbers.
 
     See Also
@@ -66,7 +67,7 @@ def near_duplicate_groups(images, *, threshold=0.95):
 
     Correlations are products of blocks of standardised float32 thumbnails, right to about 1e-6;
     pairs that miss the threshold by less than that are near duplicates. Time grows with the
-    square of `n_samples`; the memory needed beside the images is 4 KiB an image and two blocks.
+    square of `n_samples`; the memory needed beside the images is 4 KiB per image and two blocks.
     The groups are the connected components [1]_ of the graph of near duplicates.
 
     References

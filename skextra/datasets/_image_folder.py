@@ -1,27 +1,34 @@
 """Load folders of images, one folder a class, into one array."""
 
 import os
-import warnings
 from contextlib import nullcontext
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 from sklearn.utils import Bunch
 
 from skextra._sklearn import Interval, StrOptions, validate_params
 from skextra.datasets._array_file import ArrayFile
-from skextra.datasets._filling import decode_all, require_rich
-from skextra.datasets._listing import check_same_classes, list_classes
-
-_FILES_PER_MESSAGE = 100
+from skextra.datasets._class_folders import check_same_classes, list_classes
+from skextra.datasets._decode_file import PixelFormat
+from skextra.datasets._decode_many import decode_many, require_rich
+from skextra.datasets._load_messages import (
+    describe,
+    refuse_lost_classes,
+    report_unreadable,
+    warn_of_unused_range,
+)
 
 
 @validate_params(
     {
         "container_path": [str, os.PathLike, list, tuple],
+        "categories": ["array-like", str, None],
+        "exclude": ["array-like", str, None],
         "image_size": [Interval(Integral, 1, None, closed="left"), tuple, None],
         "keep_aspect": ["boolean"],
         "mode": [StrOptions({"L", "RGB"})],
+        "value_range": [tuple, list, None],
         "on_error": [StrOptions({"raise", "warn", "skip"})],
         "return_X_y": ["boolean"],
         "n_jobs": [Integral, None],
@@ -33,9 +40,12 @@ _FILES_PER_MESSAGE = 100
 def load_image_folder(
     container_path,
     *,
+    categories=None,
+    exclude=None,
     image_size=None,
     keep_aspect=False,
     mode="L",
+    value_range=None,
     on_error="raise",
     return_X_y=False,
     n_jobs=None,
@@ -54,16 +64,29 @@ def load_image_folder(
                 slice_3.tif
 
     Each folder directly below `container_path` is a class, with all files in it and in the folders
-    inside it, whatever their format: any that Pillow reads will do. Files beside the class folders
-    and hidden files and folders are passed over. Symbolic links are followed, but no folder is
-    entered twice for one class. Classes and files come in sorted order.
+    inside it, whatever their format: any that Pillow reads, and DICOM. Files beside the class
+    folders, hidden files, and what systems leave (``Thumbs.db``, ``__MACOSX``) are passed over.
+    Symbolic links are followed, but no folder is entered twice for one class. Classes and files
+    come in sorted order.
+
+    A layout that can be read in two ways is refused, and the message says what to pass: a
+    training and a test folder in place of classes, folders inside folders that may be the classes,
+    masks among images, one file in two classes, class names that differ only in case.
 
     Parameters
     ----------
     container_path : str, path-like or list of them
-        The folder that holds one folder a class. A list or tuple, such as a training and a test
+        The folder that holds one folder per class. A list or tuple, such as a training and a test
         folder with the same classes, is loaded with one size and the same codes, and gives a list
         of as many results.
+
+    categories : sequence of str, default=None
+        The names of the folders that are classes; other folders are passed over. None takes all.
+
+    exclude : sequence of str, default=None
+        Files and folders to leave out: shell patterns of their names or of their paths relative
+        to `container_path`, such as ``["masks", "*_mask.png"]``. None leaves out none, and is an
+        error if some files look like masks of others; ``[]`` loads those as well.
 
     image_size : int or tuple of (int, int), default=None
         Height and width in pixels that every image is resized to, by antialiased bicubic
@@ -77,9 +100,17 @@ def load_image_folder(
     mode : {"L", "RGB"}, default="L"
         Gray or colour pixels that every image is converted to.
 
+    value_range : tuple of (float, float), default=None
+        The values of pixels that become 0 and 255, for files with more than 8 bits: (0, 4095) for
+        12-bit pixels in 16-bit files, Hounsfield units such as (-160, 240) for DICOM files of CT.
+        Values outside are clipped. With None, 16-bit pixels are scaled from (0, 65535), and
+        DICOM files by the window that they hold, or else by the range of their stored bits.
+        Pixels of 8 bits stay as they are.
+
     on_error : {"raise", "warn", "skip"}, default="raise"
-        What to do about files that cannot be read as an image: raise an error that lists them, or
-        leave them out with or without a warning that lists them.
+        What to do about files that cannot be read as an image, and folders that may not be
+        listed: raise an error that lists them, or leave them out with or without a warning that
+        lists them.
 
     return_X_y : bool, default=False
         If True, return ``(images, target)`` instead of a Bunch.
@@ -91,13 +122,13 @@ def load_image_folder(
 
     mmap : str or path-like, default=None
         A ``.npy`` file to hold the images, for folders larger than memory. It appears when all
-        images are in it, in place of one of that name; nothing is left where loading fails. The
-        arrays returned are mapped from it copy-on-write: what one writes to them stays out of the
-        file. Where it is larger than memory, they are mapped read-only.
+        images are in it, in place of one of that name; nothing is left if loading fails or is
+        killed. The arrays returned are mapped from it copy-on-write: what is written to them
+        stays out of the file. If the file is larger than memory, they are mapped read-only.
         ``numpy.load(mmap, mmap_mode="r")`` maps it again. With None, images are in memory.
 
     verbose : int, default=0
-        Above 0, show a progress bar, which needs the extra ``plot``.
+        If greater than 0, show a progress bar, which needs the extra ``plot``.
 
     Returns
     -------
@@ -113,11 +144,12 @@ def load_image_folder(
             The class of each image as its index in `target_names`; the names themselves are
             ``target_names[target]``.
         target_names : ndarray of shape (n_classes,) and dtype str
-            The names of the class folders.
+            The names of the class folders, in Unicode's composed form (NFC).
         filenames : ndarray of shape (n_samples,) and dtype str
             The path of each image.
         skipped : dict of str to str
-            The path of each file that was left out, and why it cannot be read.
+            The path of each file that was left out, and why: it cannot be read, or it is an image
+            beside the class folders.
         DESCR : str
             Where the images come from, their size and how many there are of each class.
 
@@ -126,21 +158,22 @@ def load_image_folder(
 
     Raises
     ------
-    FileNotFoundError, NotADirectoryError
-        Where `container_path` does not exist or is a file.
+    FileNotFoundError, NotADirectoryError, PermissionError
+        If `container_path` does not exist, is a file, or may not be listed.
     ValueError
-        Where there are fewer than two class folders, a class has no image, files cannot be read
-        (with ``on_error="raise"``), or sizes differ (with ``image_size=None``); where folders
-        given together hold other classes, or `container_path` holds a training and a test part.
+        If there are fewer than two class folders, a class has no image, files cannot be read
+        (with ``on_error="raise"``), sizes differ (with ``image_size=None``), folders given
+        together hold different classes, or the layout can be read in two ways.
     OSError
-        Where `mmap` cannot be written, for want of space or otherwise.
+        If `mmap` cannot be written, for want of space or otherwise.
     ImportError
-        Where `verbose` asks for a progress bar and rich is not installed.
+        If `verbose` asks for a progress bar and rich is not installed.
 
     Warns
     -----
     UserWarning
-        Where files cannot be read, with ``on_error="warn"``.
+        If files cannot be read, with ``on_error="warn"``; and if the pixels of files with more
+        than 8 bits reach less than half of the range of their format, so that they come out dark.
 
     See Also
     --------
@@ -152,8 +185,14 @@ def load_image_folder(
     Notes
     -----
     - The orientation that a camera wrote into the EXIF data is applied.
-    - 16-bit gray pixels are scaled from their full range, 0 to 65535. Pixels that are floats or
-      32-bit integers have no such range: such files count as unreadable.
+    - 16-bit gray pixels are scaled from their full range. Pixels that are floats or 32-bit
+      integers have no such range: such files count as unreadable without `value_range`.
+    - DICOM files need the extra ``dicom``. Gray values are rescaled (RescaleSlope and
+      RescaleIntercept), then windowed [1]_ by the first window of the file or by `value_range`;
+      MONOCHROME1 is inverted. As windows differ from file to file, give `value_range` if
+      brightness has to mean the same in all. Files with several frames or compressed pixels
+      count as unreadable.
+    - NIfTI and other volumes count as unreadable; the message says how to make slices.
     - Transparent pixels are laid over black.
     - Of an animation or a file with several pages, the first is taken.
     - Gray from a colour JPEG is its stored luma, and a JPEG of at least four times the asked size
@@ -161,6 +200,11 @@ def load_image_folder(
       the whole picture.
     - Images larger than Pillow's limit against decompression bombs,
       ``PIL.Image.MAX_IMAGE_PIXELS``, count as unreadable.
+
+    References
+    ----------
+    .. [1] NEMA PS3.3, "Information Object Definitions", section C.11.2.1.2, Window Center and
+       Window Width. https://dicom.nema.org/medical/dicom/current/output/html/part03.html
 
     Examples
     --------
@@ -178,59 +222,90 @@ def load_image_folder(
     >>> bunch.target_names[bunch.target]
     array(['dark', 'light'], dtype='<U5')
     """
-    shape = _image_shape(image_size)
+    pixel_format = PixelFormat(
+        _image_shape(image_size), mode, keep_aspect, _checked_range(value_range)
+    )
+    categories = _names("categories", categories, at_least=2)
+    exclude = _names("exclude", exclude)
     containers = _containers(container_path)
-    parts = [list_classes(container) for container in containers]
-    check_same_classes(containers, parts)
+    parts = [list_classes(each, categories=categories, exclude=exclude) for each in containers]
+    check_same_classes(parts)
     if verbose > 0:
         require_rich()
-    filenames = [file for part in parts for files in part.values() for file in files]
-    counts = np.array([[len(files) for files in part.values()] for part in parts])
+    filenames = [file for part in parts for files in part.files.values() for file in files]
+    counts = np.array([[len(files) for files in part.files.values()] for part in parts])
     target = np.concatenate([np.repeat(np.arange(len(row)), row) for row in counts])
     folder = np.repeat(np.arange(len(parts)), counts.sum(axis=1))
+    unlisted = {path: reason for part in parts for path, reason in part.unlisted.items()}
 
     with nullcontext() if mmap is None else ArrayFile(os.fspath(mmap)) as file:
-        images, errors = decode_all(
+        images, errors, deep = decode_many(
             filenames,
-            shape,
-            mode=mode,
-            keep_aspect=keep_aspect,
+            pixel_format,
             n_jobs=n_jobs,
             verbose=verbose,
             new_array=_new_array if file is None else file.create,
         )
-        if errors:
-            _report(errors, on_error)
-            read = np.array([file not in errors for file in filenames])
-            for index, container in enumerate(containers):
-                _check_no_class_lost(container, list(parts[0]), target[read & (folder == index)])
+        if errors or unlisted:
+            report_unreadable(unlisted | errors, on_error)
+            read = np.array([file not in errors for file in filenames], dtype=bool)
+            for index, part in enumerate(parts):
+                refuse_lost_classes(part, target[read & (folder == index)])
             # Rows move up in place: a second array would double the memory.
             for new, old in enumerate(np.flatnonzero(read)):
                 images[new] = images[old]
             images, target, folder = images[: read.sum()], target[read], folder[read]
+        warn_of_unused_range(deep)
         if file is not None:
             images = file.finish(images.shape)
 
     results = []
-    for index, (container, part) in enumerate(zip(containers, parts, strict=True)):
+    for index, part in enumerate(parts):
         start, stop = np.searchsorted(folder, [index, index + 1])
         result = images[start:stop], target[start:stop]
-        results.append(result if return_X_y else _bunch(container, part, *result, errors))
+        results.append(result if return_X_y else _bunch(part, *result, errors))
     return results if isinstance(container_path, (list, tuple)) else results[0]
 
 
-def _bunch(container, files_of_class, images, target, errors):
-    files = [file for files in files_of_class.values() for file in files]
-    target_names = np.array(list(files_of_class))
+def _bunch(part, images, target, errors):
+    files = [file for files in part.files.values() for file in files]
+    skipped = part.unlisted | {file: errors[file] for file in files if file in errors}
+    skipped |= dict.fromkeys(part.loose, "lies beside the class folders, so that it has no class")
     return Bunch(
         data=images.reshape(len(images), -1),
         images=images,
         target=target,
-        target_names=target_names,
+        target_names=np.array(list(part.files)),
         filenames=np.array([file for file in files if file not in errors]),
-        skipped={file: errors[file] for file in files if file in errors},
-        DESCR=_describe(container, images, target_names, target),
+        skipped=skipped,
+        DESCR=describe(part, images, target),
     )
+
+
+def _names(parameter, names, at_least=0):
+    """Return a list of str, or None; other values are an error that names the parameter."""
+    if names is None:
+        return None
+    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"{parameter}={names!r} is not a list of str.")
+    if len(set(names)) < at_least:
+        raise ValueError(f"{parameter}={names!r} must name at least {at_least} folders.")
+    return list(names)
+
+
+def _checked_range(value_range):
+    """Return (lowest, highest) as floats, or None."""
+    if value_range is None:
+        return None
+    numbers = len(value_range) == 2 and all(
+        isinstance(number, Real) and np.isfinite(number) for number in value_range
+    )
+    if not numbers or not value_range[0] < value_range[1]:
+        raise ValueError(
+            f"value_range={value_range!r} must be two numbers, the values that become 0 and 255, "
+            "such as (0, 4095)."
+        )
+    return tuple(map(float, value_range))
 
 
 def _containers(container_path):
@@ -261,38 +336,3 @@ def _image_shape(image_size):
 
 def _is_count(number):
     return isinstance(number, Integral) and not isinstance(number, bool) and number >= 1
-
-
-def _report(errors, on_error):
-    if on_error == "skip":
-        return
-    lines = [f"  {file!r}: {reason}" for file, reason in errors.items()]
-    if len(lines) > _FILES_PER_MESSAGE:
-        more = len(lines) - _FILES_PER_MESSAGE
-        lines[_FILES_PER_MESSAGE:] = [f"  and {more} more"]
-    what = f"{len(errors)} file{'s' * (len(errors) > 1)} cannot be read as an image"
-    if on_error == "warn":
-        warnings.warn("\n".join([f"{what} and left out:", *lines]), stacklevel=4)
-        return
-    remedy = 'Remove them, or pass on_error="warn" or "skip" to leave them out.'
-    raise ValueError("\n".join([f"{what}:", *lines, remedy]))
-
-
-def _check_no_class_lost(container, target_names, target):
-    counts = np.bincount(target, minlength=len(target_names))
-    lost = [name for name, count in zip(target_names, counts, strict=True) if count == 0]
-    if lost:
-        raise ValueError(
-            f"No file could be read as an image in the class folders {lost} of {container!r}."
-        )
-
-
-def _describe(container, images, target_names, target):
-    counts = np.bincount(target, minlength=len(target_names))
-    size = "x".join(map(str, images.shape[1:3]))
-    kind = "gray" if images.ndim == 3 else "colour"
-    lines = [f"{len(images)} {kind} images of {size} pixels (height x width) from {container!r}."]
-    for name, count in zip(target_names.tolist(), counts, strict=True):
-        # A name of bytes that are no UTF-8 could not be printed as it is.
-        lines.append(f"  {name if name.isprintable() else repr(name)}: {count}")
-    return "\n".join(lines)

@@ -44,7 +44,7 @@ def leakage_report(train, test, *, threshold=0.95):
     Raises
     ------
     ValueError
-        Where images have another number of dimensions, no image or pixel, images of several
+        If images have another number of dimensions, no image or pixel, images of several
         sizes, or pixels that are not finite numbers.
 
     See Also
@@ -56,7 +56,7 @@ def leakage_report(train, test, *, threshold=0.95):
     Near duplicates are those of :func:`near_duplicate_groups`: gray 32x32 thumbnails with a
     Pearson correlation of at least `threshold`, or images that are all of one brightness, the
     same in both. Time grows with the product of the two numbers of images; the memory needed
-    beside the images is 4 KiB an image and a block.
+    beside the images is 4 KiB per image and a block.
 
     Examples
     --------

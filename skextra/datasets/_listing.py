@@ -1,125 +1,63 @@
-"""Class folders and the files in them, without decoding any."""
+"""The entries of a folder, without hidden files and what systems leave beside a user's files."""
 
 import os
-from pathlib import Path
 
-# What systems put beside one's files without a leading dot.
-_HIDDEN_NAMES = {"Thumbs.db", "desktop.ini", "__MACOSX"}
-_NAMES_OF_PARTS = {"train", "training", "test", "testing", "val", "valid", "validation"}
+from skextra.datasets._other_formats import SUFFIXES
 
-
-def list_classes(container):
-    """List the class folders in a folder, and the files of each.
-
-    Parameters
-    ----------
-    container : str
-        The folder that holds one folder a class.
-
-    Returns
-    -------
-    files_of_class : dict of str to list of str
-        The paths of the files by the name of their class folder, both sorted.
-
-    Raises
-    ------
-    FileNotFoundError, NotADirectoryError
-        Where the folder does not exist or is a file.
-    ValueError
-        Where it holds fewer than two class folders, an empty one, or the parts of a split.
-    """
-    if not os.path.exists(container):
-        raise FileNotFoundError(f"container_path={container!r} does not exist.")
-    if not os.path.isdir(container):
-        raise NotADirectoryError(
-            f"container_path={container!r} is a file. Give the folder that holds a folder a class."
-        )
-    entries = visible_names(container)
-    names = [name for name in entries if os.path.isdir(os.path.join(container, name))]
-    if len(names) < 2:
-        found = f"the one folder {names[0]!r}" if names else "no folder"
-        loose = f" and {len(entries) - len(names)} files" if len(entries) > len(names) else ""
-        raise ValueError(
-            f"Found {found}{loose} in {container!r}. Images must lie in one folder a class, "
-            "and there must be at least two classes."
-        )
-    _refuse_parts_of_a_split(container, names)
-    top = Path(container).resolve()
-    files_of_class = {}
-    for name in names:
-        seen = {top, *top.parents}
-        files_of_class[name] = list(_files_below(os.path.join(container, name), seen))
-        if not files_of_class[name]:
-            raise ValueError(
-                f"The class folder {name!r} in {container!r} has no file. Put images into it or "
-                "remove it."
-            )
-    return files_of_class
+# Lower case: Windows writes some of them in several spellings.
+_NAMES = {
+    "thumbs.db",
+    "ehthumbs.db",
+    "ehthumbs_vista.db",
+    "desktop.ini",
+    "picasa.ini",
+    "zbthumbnail.info",
+    "icon\r",  # macOS: a folder's icon
+    "__macosx",  # what macOS adds to zip archives
+    "__pycache__",
+    "$recycle.bin",
+    "system volume information",
+    "lost+found",
+    "@eadir",  # Synology
+    "#recycle",
+    "network trash folder",
+    "temporary items",
+    "dicomdir",  # the index of a DICOM medium, which holds no picture
+}
 
 
-def check_same_classes(containers, parts):
-    """Raise where folders that are loaded together do not hold the same classes.
-
-    Parameters
-    ----------
-    containers : list of str
-        The folders.
-    parts : list of dict
-        What `list_classes` found in each.
-
-    Raises
-    ------
-    ValueError
-        Where the class folders differ; the message names those that are missing or too many.
-    """
-    for container, part in zip(containers[1:], parts[1:], strict=True):
-        missing = sorted(parts[0].keys() - part.keys())
-        extra = sorted(part.keys() - parts[0].keys())
-        if missing or extra:
-            differences = [f"it has not {missing}"] * bool(missing)
-            differences += [f"it has {extra} besides"] * bool(extra)
-            raise ValueError(
-                f"The class folders in {container!r} are not those in {containers[0]!r}: "
-                f"{' and '.join(differences)}. Folders loaded together must hold the same classes."
-            )
+def visible_entries(folder):
+    """Return the sorted entries of a folder, without hidden files and those that systems leave."""
+    with os.scandir(folder) as entries:
+        visible = [
+            entry
+            for entry in entries
+            if not entry.name.startswith(".") and not _is_system_file(entry.name)
+        ]
+    return sorted(visible, key=lambda entry: entry.name)
 
 
-def visible_names(folder):
-    """Sorted names in a folder, without hidden ones."""
-    return sorted(
-        name
-        for name in os.listdir(folder)
-        if not name.startswith(".") and name not in _HIDDEN_NAMES
-    )
+def folders_in(folder):
+    """Return the sorted names of the folders in a folder; none if it may not be listed."""
+    try:
+        return [entry.name for entry in visible_entries(folder) if is_folder(entry)]
+    except PermissionError:
+        return []
 
 
-def _refuse_parts_of_a_split(container, names):
-    """Raise where "classes" are the training and test part, with the same classes inside."""
-    if not {name.lower() for name in names} <= _NAMES_OF_PARTS:
-        return
-    inside = [_folders_in(os.path.join(container, name)) for name in names]
-    # A part may lack a class, and is still no class.
-    if shared := sorted(set.intersection(*inside)):
-        paths = ", ".join(repr(os.path.join(container, name)) for name in names)
-        raise ValueError(
-            f"{names} in {container!r} are the parts of a split and not classes: each holds "
-            f"{shared}. Give the parts themselves, container_path=[{paths}]."
-        )
+def looks_like_image(name):
+    """Return whether a file's name ends as those of images do."""
+    return name.lower().endswith(SUFFIXES)
 
 
-def _folders_in(folder):
-    return {name for name in visible_names(folder) if os.path.isdir(os.path.join(folder, name))}
+def is_folder(entry):
+    """Return whether a directory entry is a folder or a link to one."""
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle of its own
+        return False
 
 
-def _files_below(folder, seen):
-    """Paths of all files at any depth, sorted; each real folder is entered once."""
-    here = Path(folder).resolve()
-    if here in seen:  # a link led here a second time, or back up
-        return
-    seen.add(here)
-    for name in visible_names(folder):
-        path = os.path.join(folder, name)
-        if os.path.isdir(path):
-            yield from _files_below(path, seen)
-        else:
-            yield path
+def _is_system_file(name):
+    # Windows marks downloads by a stream, which copies to Linux as a file of its own.
+    return name.lower() in _NAMES or name.endswith(":Zone.Identifier")

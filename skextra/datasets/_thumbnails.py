@@ -26,7 +26,7 @@ def check_images(images, name="images"):
     Raises
     ------
     ValueError
-        Where they are a dictionary, have another number of dimensions, differ in size, or have no
+        If they are a dictionary, have another number of dimensions, differ in size, or have no
         pixel or such as are no finite numbers.
     """
     if isinstance(images, dict):
@@ -59,7 +59,7 @@ def standardised_thumbnails(images):
     Returns
     -------
     thumbnails : ndarray of shape (n_samples, 1024) and dtype float32
-        One row an image; the product of two rows is their correlation.
+        One row per image; the product of two rows is their correlation.
     flat : ndarray of shape (n_samples,) and dtype bool
         Which images are of one brightness; their rows are 0.
     brightness : ndarray of shape (n_samples,) and dtype float32 or float64

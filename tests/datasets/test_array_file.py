@@ -1,9 +1,13 @@
 """mmap: images in a file that appears whole or not at all."""
 
 import errno
+import fcntl
 import gc
 import os
 import resource
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -143,3 +147,40 @@ def test_a_file_that_may_not_be_promised_whole_is_mapped_read_only(write, tmp_pa
         resource.setrlimit(resource.RLIMIT_DATA, limits)
     assert not images.flags.writeable
     assert (images[:, ::500, ::500] == 7).all()
+
+
+KILLED = """
+import os, signal, sys
+from skextra.datasets import _image_folder, load_image_folder
+decode = _image_folder.decode_many
+def die(*arguments, **options):
+    decode(*arguments, **options)  # the file has its full size by now
+    os.kill(os.getpid(), signal.SIGKILL)
+_image_folder.decode_many = die
+load_image_folder(sys.argv[1], mmap=sys.argv[2], image_size=512, on_error="skip")
+"""
+
+
+def kill_while_loading(scans, path, before=""):
+    command = [sys.executable, "-c", before + KILLED, str(scans / "scans"), str(path)]
+    assert subprocess.run(command).returncode == -signal.SIGKILL
+
+
+@pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="this system has no files without name")
+def test_killed_load_leaves_no_file(scans, tmp_path):
+    kill_while_loading(scans, tmp_path / "x.npy")
+    assert os.listdir(tmp_path) == ["scans"]
+
+
+def test_next_load_removes_what_a_killed_one_left(scans, tmp_path, monkeypatch):
+    """On file systems without nameless files, a hidden file stays until the next load."""
+    path = tmp_path / "x.npy"
+    kill_while_loading(scans, path, "import os; os.__dict__.pop('O_TMPFILE', None)")
+    left = [name for name in os.listdir(tmp_path) if name.endswith(".partial")]
+    assert len(left) == 1
+    monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+    with open(tmp_path / ".x.npy.1234.partial", "wb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)  # of a process that is alive
+        load_image_folder(scans / "scans", mmap=path, on_error="skip")
+    assert sorted(os.listdir(tmp_path)) == [".x.npy.1234.partial", "scans", "x.npy"]
+    assert np.load(path).shape == (12, 12, 12)

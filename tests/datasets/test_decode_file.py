@@ -16,12 +16,13 @@ from skextra.datasets import load_image_folder
 from tests.pictures import gray, noise
 
 
-def one_pixel(image, write, mode="L", suffix="png", **options):
+def one_pixel(image, write, mode="L", suffix="png", load=None, **options):
     """Load one image beside another class and return its first pixel."""
     images, _ = load_image_folder(
         write({f"a/a.{suffix}": image, "b/b.png": gray(0, *image.size[::-1])}, **options),
         mode=mode,
         return_X_y=True,
+        **(load or {}),
     )
     return images[0, 0, 0].tolist()
 
@@ -53,18 +54,76 @@ def test_formats(write, suffix):
     assert abs(one_pixel(gray(100, 8, 8), write, suffix=suffix) - 100) <= 1
 
 
+FULL = {"value_range": (0, 65535)}  # what None is, without the warning of dark images
+
+
 @pytest.mark.parametrize("suffix", ["png", "tif"])
 @pytest.mark.parametrize(("deep", "expected"), [(0, 0), (257, 1), (32896, 128), (65535, 255)])
 def test_16_bit_gray_is_scaled_not_clipped(write, suffix, deep, expected):
     """16-bit pixels keep their share of the full range."""
     image = Image.fromarray(np.full((3, 3), deep, dtype=np.uint16))
-    assert one_pixel(image, write, suffix=suffix) == expected
+    assert one_pixel(image, write, suffix=suffix, load=FULL) == expected
 
 
 def test_16_bit_gray_of_the_other_byte_order(write):
     """A big-endian TIFF reads as a little-endian one does."""
     image = Image.fromarray(np.full((3, 3), 32896, dtype=">u2"))
     assert one_pixel(image, write, suffix="tif") == 128
+
+
+def twelve_bits(seed):
+    pixels = np.random.default_rng(seed).integers(0, 4096, (8, 8)).astype(np.uint16)
+    pixels.flat[:2] = 0, 4095
+    return pixels
+
+
+def test_12_bits_in_16_warn_and_name_the_range(write):
+    folder = write({f"{c}/1.png": Image.fromarray(twelve_bits(i)) for i, c in enumerate("ab")})
+    with pytest.warns(UserWarning, match=r"2 files .* reach 4095 of 65535.*\(0, 4095\)") as caught:
+        dark = load_image_folder(folder).images
+    assert dark.max() == 16
+    assert caught[0].filename == __file__
+    images = load_image_folder(folder, value_range=(0, 4095)).images
+    expected = [np.rint(twelve_bits(i) / 4095 * 255) for i in (0, 1)]
+    np.testing.assert_array_equal(images, expected)
+
+
+def test_one_dark_16_bit_image_does_not_warn(write):
+    dark, bright = (np.full((4, 4), level, np.uint16) for level in (100, 60_000))
+    folder = write({"a/1.png": Image.fromarray(dark), "b/1.png": Image.fromarray(bright)})
+    assert load_image_folder(folder).images[:, 0, 0].tolist() == [0, 233]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int32])
+def test_value_range_reads_floats_and_long_integers(write, dtype):
+    pixels = (np.array([[-5, 0, 50, 100, 200]]) * np.ones((2, 1))).astype(dtype)
+    folder = write({f"{c}/1.tif": Image.fromarray(pixels) for c in "ab"})
+    with pytest.raises(ValueError, match="have no fixed range: give value_range"):
+        load_image_folder(folder)
+    images = load_image_folder(folder, value_range=(0, 100)).images
+    assert images[0, 0].tolist() == [0, 0, 128, 255, 255]
+
+
+def test_value_range_leaves_8_bits_alone(write):
+    folder = write({"a/1.png": gray(7), "b/1.png": gray(200)})
+    images = load_image_folder(folder, value_range=(0, 4095)).images
+    assert images[:, 0, 0].tolist() == [7, 200]
+
+
+@pytest.mark.parametrize("value_range", [(0,), (1, 1), (5, 2), (0, np.inf), ("a", "b"), [0, 1, 2]])
+def test_bad_value_range_is_named(write, value_range):
+    folder = write({"a/1.png": gray(7), "b/1.png": gray(200)})
+    with pytest.raises(ValueError, match=r"value_range=.* must be two numbers"):
+        load_image_folder(folder, value_range=value_range)
+
+
+def test_dark_16_bit_colour_warns_and_refuses_a_range(write):
+    """Pillow drops the lower eight bits of colours, so that no range can bring them back."""
+    folder = write({f"{c}/1.png": png(2, struct.pack(">H", 4095) * 3) for c in "ab"})
+    with pytest.warns(UserWarning, match="2 files with more than 8 bits"):
+        load_image_folder(folder, mode="RGB")
+    with pytest.raises(ValueError, match="16-bit colour or alpha, of which Pillow keeps"):
+        load_image_folder(folder, value_range=(0, 4095))
 
 
 @pytest.mark.parametrize(("kind", "n_channels"), [(2, 3), (4, 2), (6, 4)])

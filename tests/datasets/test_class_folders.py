@@ -1,7 +1,10 @@
 """Class folders: which files are found, in which order, and which folders are no classes."""
 
 import os
+import subprocess
 import sys
+import tempfile
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -96,11 +99,11 @@ def test_a_link_to_itself_is_an_unreadable_file(write):
 
 def test_linked_files_and_class_folders_are_read(write):
     """A class may be a link to a folder, and an image a link to a file."""
-    folder = write({"far/1.png": gray(1), "set/b/1.png": gray(2)})
+    folder = write({"far/1.png": gray(1), "set/b/1.png": gray(2), "near/2.png": gray(3)})
     (folder / "set/a").symlink_to(folder / "far")
-    (folder / "set/b/2.png").symlink_to(folder / "far/1.png")
+    (folder / "set/b/2.png").symlink_to(folder / "near/2.png")
     bunch = load_image_folder(folder / "set")
-    assert bunch.images[:, 0, 0].tolist() == [1, 2, 1]
+    assert bunch.images[:, 0, 0].tolist() == [1, 2, 3]
     assert bunch.target.tolist() == [0, 1, 1]
 
 
@@ -121,7 +124,7 @@ def test_a_file_is_no_folder(write):
 
 def test_empty_folder(tmp_path):
     """An empty folder is an error that says how images must lie."""
-    with pytest.raises(ValueError, match=r"Found no folder in .* one folder a class"):
+    with pytest.raises(ValueError, match=r"Found no folder in .* one folder per class"):
         load_image_folder(tmp_path)
 
 
@@ -153,22 +156,138 @@ def test_parts_of_a_split_are_not_classes(write):
     assert f"[{str(folder / 'Testing')!r}, {str(folder / 'Training')!r}]" in str(caught.value)
 
 
-def test_parts_are_known_where_one_lacks_a_class_or_holds_a_loose_file(write):
-    """A test part without one of the classes, or with a note beside them, is still a part."""
-    folder = write({f"{name}/1.png": gray(1) for name in ("train/a", "train/b", "test/b")})
-    write({"train/README.txt": b"about"})
-    with pytest.raises(ValueError, match=r"parts of a split .* each holds \['b'\]"):
-        load_image_folder(folder)
-
-
-def test_classes_called_train_and_test_are_classes_where_files_lie_in_them(write):
-    """Only folders with the same folders inside are taken for parts of a split."""
-    folder = write({"train/1.png": gray(1), "test/2.png": gray(2)})
-    assert load_image_folder(folder).target_names.tolist() == ["test", "train"]
-
-
 def test_folders_of_other_classes_are_not_a_pair(write):
     """The error names the class that is missing and the one that is too many."""
     folder = write({f"{name}/1.png": gray(1) for name in ("x/a", "x/b", "y/b", "y/B2")})
-    with pytest.raises(ValueError, match=r"it has not \['a'\] and it has \['B2'\] besides"):
+    with pytest.raises(ValueError, match=r"it lacks \['a'\] and it has \['B2'\] besides"):
         load_image_folder([folder / "x", folder / "y"])
+
+
+# Names.
+
+
+def test_composed_and_decomposed_names_are_one_class(write):
+    names = "뇌종양", "méningiome"
+    folder = write(
+        {
+            f"{part}/{unicodedata.normalize(form, name)}/{part}.png": gray(1)
+            for part, form in (("linux", "NFC"), ("mac", "NFD"))
+            for name in names
+        }
+    )
+    linux, mac = load_image_folder([folder / "linux", folder / "mac"])
+    assert set(linux.target_names) == set(mac.target_names) == set(names)
+    assert all(Path(file).is_file() for file in mac.filenames)
+
+
+def test_two_spellings_in_one_folder_are_merged(write):
+    both = [unicodedata.normalize(form, "é") for form in ("NFC", "NFD")]
+    folder = write({f"{both[0]}/1.png": gray(1), f"{both[1]}/2.png": gray(2), "z/3.png": gray(3)})
+    bunch = load_image_folder(folder)
+    assert bunch.target_names.tolist() == ["z", "é"]
+    assert sorted(bunch.images[bunch.target == 1, 0, 0].tolist()) == [1, 2]
+
+
+def test_categories_choose_folders_in_either_form(write):
+    folder = write({f"{name}/1.png": gray(1) for name in ("é", "no", "pred", "yes")})
+    bunch = load_image_folder(folder, categories=["yes", unicodedata.normalize("NFD", "é")])
+    assert bunch.target_names.tolist() == ["yes", "é"]
+
+
+def test_categories_equal_those_of_load_files(write):
+    folder = write({f"{name}/{i}.png": gray(1) for name in "dcab" for i in "12"})
+    wanted = ["d", "a"]
+    ours = load_image_folder(folder, categories=wanted)
+    theirs = load_files(folder, categories=wanted, load_content=False, shuffle=False)
+    assert ours.filenames.tolist() == theirs.filenames.tolist()
+    assert ours.target.tolist() == theirs.target.tolist()
+    assert ours.target_names.tolist() == theirs.target_names
+
+
+@pytest.mark.parametrize(
+    ("categories", "message"),
+    [
+        (["a", "x"], r"categories names \['x'\], which are no folders .* holds \['a', 'b'\]"),
+        ("ab", "categories='ab' is not a list of str"),
+        ([1, 2], r"categories=\[1, 2\] is not a list of str"),
+        (["a"], "must name at least 2 folders"),
+        ([], "must name at least 2 folders"),
+    ],
+)
+def test_bad_categories_are_named(write, categories, message):
+    folder = write({f"{name}/1.png": gray(1) for name in "ab"})
+    with pytest.raises(ValueError, match=message):
+        load_image_folder(folder, categories=categories)
+
+
+# Files beside the images.
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a/Thumbs.db", "a/THUMBS.DB", "a/Desktop.ini", "a/@eaDir/1.png", "$RECYCLE.BIN/x",
+     "System Volume Information/x", "lost+found/x", "a/1.png:Zone.Identifier", "a/Icon\r",
+     "a/ehthumbs.db", "a/DICOMDIR", "#recycle/1.png", ".ipynb_checkpoints/x"],
+)  # fmt: skip
+def test_what_systems_leave_is_passed_over(write, name):
+    folder = write({"a/1.png": gray(1), "b/1.png": gray(2), name: b"of the system"})
+    assert load_image_folder(folder).images[:, 0, 0].tolist() == [1, 2]
+
+
+def test_images_beside_class_folders_are_told(write):
+    folder = write({"a/1.png": gray(1), "b/1.png": gray(2), "x.JPG": b"", "README.md": b""})
+    skipped = load_image_folder(folder).skipped
+    assert list(skipped) == [str(folder / "x.JPG")]
+    assert "beside the class folders" in skipped[str(folder / "x.JPG")]
+
+
+@pytest.mark.parametrize("exclude", [["masks"], ["a/masks"], ["*_mask.png"], ["?/masks/*"]])
+def test_excluded_patterns_are_left_out(write, exclude):
+    folder = write({"a/1.png": gray(1), "a/masks/1_mask.png": gray(9), "b/1.png": gray(2)})
+    assert load_image_folder(folder, exclude=exclude).images[:, 0, 0].tolist() == [1, 2]
+
+
+# Folders that may not be listed.
+
+UNLISTED = """
+import os, sys
+from PIL import Image
+from skextra.datasets import load_image_folder
+Image.init()  # another user may not read the interpreter's modules
+if os.getuid() == 0:
+    os.setuid(65534)  # root may list every folder
+for on_error in ("raise", "skip"):
+    try:
+        load_image_folder(sys.argv[1], on_error=on_error)
+    except ValueError as error:
+        print(error)
+"""
+
+
+def test_class_folder_without_permission_is_told():
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        for part in "abc":
+            (folder / part).mkdir()
+            gray(1).save(folder / part / "1.png")
+        (folder / "c").chmod(0)
+        command = [sys.executable, "-c", UNLISTED, name]
+        try:
+            said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        finally:
+            (folder / "c").chmod(0o755)
+    path = str(folder / "c")
+    assert f"{path!r}: this folder may not be listed: Permission denied" in said
+    assert "No file could be read as an image in the class folders ['c']" in said
+
+
+# Links.
+
+
+@pytest.mark.parametrize("link", ["c", "b/more", "b/x.png"])
+def test_file_with_two_classes_is_refused(write, link):
+    folder = write({"a/1.png": gray(1), "b/2.png": gray(2)})
+    (folder / link).symlink_to(folder / "a/1.png" if link.endswith("png") else folder / "a")
+    with pytest.raises(ValueError, match=r"a/1.png' lies in the class folder 'a' and, through"):
+        load_image_folder(folder)
