@@ -89,7 +89,7 @@ def make_search(estimator):
 
 @pytest.mark.parametrize("seed", seeds(1, 20))
 @pytest.mark.parametrize("batch_size", [None, 8])
-def test_a_search_whose_workers_are_killed_gives_the_same(seed, batch_size, monkeypatch):
+def test_search_with_killed_workers_gives_same_scores(seed, batch_size, monkeypatch):
     if batch_size is not None:
         monkeypatch.setattr(
             "skextra.parallel.SkextraBackend.compute_batch_size", lambda self: batch_size

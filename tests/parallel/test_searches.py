@@ -74,7 +74,7 @@ def test_a_scoring_monitor_of_the_estimator_works(wrap):
     assert logs("skextra", wrap).shape == logs("loky", wrap).shape
 
 
-def test_a_progress_bar_in_a_search_reaches_its_end(capsys, monkeypatch):
+def test_progress_bar_of_search_reaches_its_end(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     with parallel_config("skextra", n_jobs=2):
         search(3, ProgressBar()).fit(X, y)

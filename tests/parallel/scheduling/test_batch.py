@@ -23,7 +23,7 @@ def test_attempt_message_holds_its_calls():
     assert unpack(attempt.part(1).message()) == [(divmod, (9, 2), {})]
 
 
-def test_a_call_that_cannot_be_pickled_fails_the_task_and_is_named():
+def test_unpicklable_call_fails_batch_and_is_named():
     attempt = attempt_at((len, (threading.Lock(),), {}))
     assert attempt.message() is None
     with pytest.raises(pickle.PicklingError, match=r"the task to send to a worker: len\(<unlock"):
@@ -71,7 +71,7 @@ def test_what_a_dead_worker_kept_is_recovered_once():
     assert attempt.batch.result() == [0, 1, 2, 3, 4]
 
 
-def test_what_was_kept_after_a_message_that_has_yet_to_come_has_time():
+def test_record_after_missing_message_waits():
     attempt, progress = attempt_at(*[(abs, (i,), {}) for i in range(3)]), Progress()
     progress.keep(0, 1, pack(RESULT, [0]))
     progress.keep(2, 3, pack(RESULT, [2]))
@@ -82,7 +82,7 @@ def test_what_was_kept_after_a_message_that_has_yet_to_come_has_time():
     assert attempt.batch.result() == [0, 1, 2]
 
 
-def test_a_worker_that_died_between_two_calls_was_in_none():
+def test_worker_dead_between_calls_was_in_none():
     attempt, progress = attempt_at((abs, (1,), {}), (abs, (2,), {})), Progress()
     progress.reset()
     attempt.recover(progress.kept())
@@ -103,7 +103,7 @@ def test_what_has_no_room_is_not_kept():
 
 
 @given(st.binary(max_size=200), st.integers(), st.integers(-(2**63), 2**63 - 1))
-def test_whatever_a_dying_worker_wrote_over_its_memory_harms_nobody(content, index, used):
+def test_overwritten_progress_memory_harms_nobody(content, index, used):
     attempt, progress = attempt_at((abs, (1,), {}), (abs, (2,), {})), Progress()
     ctypes.memmove(ctypes.addressof(progress) + Progress._room.offset, content, len(content))
     progress.index, progress.used = index, used

@@ -147,7 +147,7 @@ def test_the_error_shows_the_end_of_standard_error(capfd):
     assert capfd.readouterr().err == "far away\n" * 1000 + "the last words\n"
 
 
-def test_the_error_shows_the_stack_of_a_crash_in_compiled_code(capfd):
+def test_crash_in_compiled_code_shows_its_stack(capfd):
     def crash():
         ctypes.string_at(0)
 
@@ -156,13 +156,13 @@ def test_the_error_shows_the_stack_of_a_crash_in_compiled_code(capfd):
     assert "Segmentation fault" in capfd.readouterr().err
 
 
-def test_what_goes_to_standard_error_is_shown_without_a_death(capfd, eventually):
+def test_standard_error_is_shown_without_a_death(capfd, eventually):
     parallel()(delayed(os.write)(2, b"hello\n") for _ in range(2))
     shown = []
     eventually(lambda: shown.append(capfd.readouterr().err) or "".join(shown) == "hello\n" * 2)
 
 
-def test_more_than_a_pipe_holds_goes_to_standard_error(capfd):
+def test_standard_error_takes_more_than_a_pipe_holds(capfd):
     with pytest.raises(WorkerCrashError):
         parallel(max_retries=0)([delayed(lambda: (os.write(2, b"x" * 500_000), die()))()])
     assert len(capfd.readouterr().err) == 500_000
@@ -190,12 +190,12 @@ def test_a_call_that_takes_too_long_is_ended(tmp_path):
     assert count(tmp_path, 2) == 1
 
 
-def test_the_time_limit_holds_though_the_interpreter_is_stuck():
+def test_time_limit_holds_while_interpreter_is_stuck():
     with pytest.raises(TaskTimeoutError):
         parallel(task_timeout=0.3)([delayed(sum)(range(10**13))])
 
 
-def test_the_time_limit_is_for_a_call_and_not_for_a_batch():
+def test_time_limit_is_per_call_not_per_batch():
     tasks = [delayed(time.sleep)(0.1) for _ in range(10)]
     assert parallel(task_timeout=0.6, batch_size=10)(tasks) == [None] * 10
 
@@ -222,7 +222,7 @@ class Mortal(LogisticRegression):
     [({}, 13, "WorkerCrashError"), ({"task_timeout": 1}, 14, "TaskTimeoutError")],
 )
 @pytest.mark.parametrize("scoring", ["accuracy", ["accuracy", "neg_log_loss"]])
-def test_in_a_search_the_candidate_gets_the_error_score(options, bad, name, scoring):
+def test_candidate_of_dead_worker_gets_error_score(options, bad, name, scoring):
     def search(grid):
         return GridSearchCV(
             Mortal(), {"C": grid}, cv=2, scoring=scoring, refit=False, return_train_score=True
@@ -285,7 +285,7 @@ def test_a_kill_for_want_of_memory_is_recognised(monkeypatch, tmp_path):
     scheduler.shut_down()
 
 
-def test_after_a_kill_for_want_of_memory_fewer_run_at_once(monkeypatch, tmp_path):
+def test_out_of_memory_kill_reduces_tasks_at_once(monkeypatch, tmp_path):
     monkeypatch.setattr(_engine, "oom_kills", iter(range(100)).__next__)
     scheduler = Scheduler(_engine.ProcessEngine())
     monkeypatch.setattr(_current, "_scheduler", scheduler)

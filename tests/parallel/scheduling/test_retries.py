@@ -39,7 +39,7 @@ def test_out_of_memory_retry_is_exclusive_at_once():
     assert parts(after_death(attempt_at(1), 0, death, 1, OPTIONS)) == [([0], True)]
 
 
-def test_death_beyond_retries_is_given_up_rest_goes_on():
+def test_death_beyond_retries_spares_the_rest():
     decision = after_death(attempt_at(3), 1, KILLED, 3, OPTIONS)
     assert parts(decision) == [([0], False), ([2], False)]
     [(index, error)] = decision.given_up

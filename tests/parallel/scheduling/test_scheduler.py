@@ -67,7 +67,7 @@ def test_only_the_task_of_the_dead_worker_fails(scheduler):
     assert client.result() == (3, 1)
 
 
-def test_the_call_in_flight_is_the_one_that_is_named(scheduler):
+def test_call_in_flight_is_the_one_named(scheduler):
     client = Client(scheduler)
     calls = [(divmod, (7, 2), {}), (os._exit, (5,), {}), (divmod, (9, 2), {})]
     client.session.submit(calls, client.outcomes.put)
@@ -103,7 +103,7 @@ class KillsItsReader:
         return os._exit, (9,)
 
 
-def test_a_task_that_kills_every_worker_that_reads_it_fails(scheduler):
+def test_task_that_kills_its_readers_fails(scheduler):
     client = Client(scheduler)
     with pytest.raises(WorkerCrashError, match=r"died before they began .*exited with code 9"):
         client.call(len, [KillsItsReader()])
@@ -141,7 +141,7 @@ def test_an_idle_worker_leaves(eventually):
     scheduler.shut_down()
 
 
-def test_a_worker_that_does_not_leave_when_asked_is_killed(eventually):
+def test_worker_that_ignores_shutdown_is_killed(eventually):
     scheduler = Scheduler(ProcessEngine(idle_seconds=0.1))
     client = Client(scheduler)
     # A child that is no daemon and never ends: multiprocessing waits for it when a process ends.
@@ -236,7 +236,7 @@ def test_an_error_in_the_initializer_is_raised(scheduler):
         client.call(os.getpid)
 
 
-def test_a_worker_that_cannot_start_is_a_clear_error(scheduler, monkeypatch):
+def test_worker_that_cannot_start_is_clear_error(scheduler, monkeypatch):
     def fail(device):
         raise OSError(24, "Too many open files")
 

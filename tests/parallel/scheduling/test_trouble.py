@@ -31,9 +31,7 @@ def own_connection():
     return frame.f_locals["connection"]
 
 
-def test_a_broken_off_answer_is_a_death_though_a_child_holds_the_pipe(
-    scheduler, tmp_path, eventually
-):
+def test_broken_off_answer_is_death_despite_living_child(scheduler, tmp_path, eventually):
     def work():
         if not os.fork():
             os.setsid()  # so that it is not ended with the others
@@ -54,7 +52,7 @@ def test_a_broken_off_answer_is_a_death_though_a_child_holds_the_pipe(
         os.kill(eventually(written_pid(tmp_path / "child")), signal.SIGKILL)
 
 
-def test_a_worker_that_does_not_read_its_task_holds_nobody_up(scheduler, tmp_path, eventually):
+def test_worker_that_reads_nothing_delays_nobody(scheduler, tmp_path, eventually):
     slow = Client(scheduler, initializer=pack(INITIALIZER, (touch_and_wait, (tmp_path / "pid",))))
     slow.submit(len, bytes(10_000_000))  # more than a pipe holds
     pid = eventually(written_pid(tmp_path / "pid"))
@@ -63,7 +61,7 @@ def test_a_worker_that_does_not_read_its_task_holds_nobody_up(scheduler, tmp_pat
     eventually(lambda: not alive(pid))
 
 
-def test_a_large_task_arrives_when_the_initializer_has_ended(scheduler):
+def test_large_task_arrives_after_the_initializer(scheduler):
     initializer = pack(INITIALIZER, (time.sleep, (0.2,)))
     assert Client(scheduler, initializer=initializer).call(len, bytes(10_000_000)) == 10_000_000
 
@@ -81,7 +79,7 @@ def test_a_session_that_outlives_the_dispatcher_is_told(scheduler, eventually):
     eventually(lambda: not client.session._delivery.is_alive)
 
 
-def test_an_error_that_cannot_be_read_here_harms_only_its_task(scheduler):
+def test_unreadable_error_harms_only_its_task(scheduler):
     def fail(parent):
         class Unreadable(Exception):
             def __reduce__(self):
@@ -100,7 +98,7 @@ def test_an_error_that_cannot_be_read_here_harms_only_its_task(scheduler):
     assert Client(scheduler).call(divmod, 7, 2) == (3, 1)
 
 
-def test_memory_that_a_dying_worker_has_written_over_harms_only_its_task(scheduler):
+def test_overwritten_memory_of_worker_harms_only_its_task(scheduler):
     def work():
         import ctypes
 
@@ -139,7 +137,7 @@ class ExitsWhenPickled:
         raise SystemExit(1)
 
 
-def test_an_argument_that_ends_whoever_pickles_it_harms_only_its_task(scheduler):
+def test_argument_exiting_when_pickled_harms_only_its_task(scheduler):
     client = Client(scheduler, n_workers=1)
     for _ in range(3):  # the last is pickled by the dispatcher
         client.submit(len, ExitsWhenPickled())
@@ -149,7 +147,7 @@ def test_an_argument_that_ends_whoever_pickles_it_harms_only_its_task(scheduler)
     assert Client(scheduler).call(divmod, 7, 2) == (3, 1)
 
 
-def test_a_standard_output_that_fails_in_any_way_harms_nobody(scheduler):
+def test_failing_standard_output_harms_nobody(scheduler):
     class Broken:
         def flush(self):
             raise RuntimeError("cannot flush")
@@ -177,7 +175,7 @@ class WithKiller(LogisticRegression):
         self.killer = killer
 
 
-def test_a_fit_that_cannot_even_be_read_gets_the_error_score():
+def test_unreadable_fit_gets_error_score():
     search = GridSearchCV(WithKiller(), {"C": [1, 2], "killer": [None, Killer()]}, cv=2)
     search.set_params(refit=False, error_score=-1.0)
     with parallel_config("skextra", n_jobs=2), pytest.warns(FitFailedWarning, match="4 fits"):
@@ -197,9 +195,7 @@ def die_twice(folder):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_a_last_try_does_not_wait_for_ever_for_the_tasks_of_others(
-    scheduler, tmp_path, monkeypatch, eventually
-):
+def test_exclusive_retry_waits_only_so_long(scheduler, tmp_path, monkeypatch, eventually):
     monkeypatch.setattr(_exclusive_turn, "PATIENCE_SECONDS", 0.2)
     endless, other, mortal = Client(scheduler), Client(scheduler), Client(scheduler)
     endless.submit(wait_for, tmp_path / "touched")
@@ -211,7 +207,7 @@ def test_a_last_try_does_not_wait_for_ever_for_the_tasks_of_others(
         assert client.result() is None
 
 
-def test_a_last_try_that_never_ends_does_not_keep_other_sessions_waiting(
+def test_endless_exclusive_retry_releases_other_sessions(
     scheduler, tmp_path, monkeypatch, eventually
 ):
     monkeypatch.setattr(_exclusive_turn, "PATIENCE_SECONDS", 0.2)
@@ -241,7 +237,7 @@ def test_two_sessions_with_last_tries_take_turns(scheduler, tmp_path):
         assert [client.result() for _ in range(2)] == [None, None]
 
 
-def test_a_standard_error_stream_that_nobody_reads_holds_no_result_up(run_script):
+def test_unread_standard_error_delays_no_result(run_script):
     script = run_script(
         """
         import os, signal

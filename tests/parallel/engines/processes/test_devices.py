@@ -112,7 +112,7 @@ def test_the_device_is_hidden_before_torch_looks():
     assert parallel(devices=["cuda:3"])([delayed(work)()] * 2) == [("3", False)] * 2
 
 
-def test_without_a_number_of_jobs_there_are_as_many_as_slots():
+def test_default_n_jobs_is_number_of_slots():
     with parallel_config("skextra", devices=["cpu:0", "cpu:1"], tasks_per_device=2):
         assert Parallel().n_jobs == 4
     with parallel_config("skextra", devices=["cpu:0"]):

@@ -44,7 +44,7 @@ def test_a_script_without_a_main_guard_runs_once(run_script):
     assert lines == ["start", "[0, 2, 4, 6, 8] True"]
 
 
-def test_the_main_module_stays_what_it_is_while_workers_start(run_script):
+def test_main_module_is_untouched_while_workers_start(run_script):
     lines, _ = run_script(
         """
         import sys, threading
@@ -82,7 +82,7 @@ def test_a_program_leaves_nothing_when_it_ends(run_script, eventually):
 
 
 @pytest.mark.parametrize("work", [WAITING, HOLDING_THE_LOCK, WITH_CHILD, CATCHING_SIGTERM])
-def test_nothing_is_left_two_seconds_after_the_parent_was_killed(run_script, eventually, work):
+def test_killed_parent_leaves_nothing_after_two_seconds(run_script, eventually, work):
     script = run_script(BUSY.format(work=work))
     assert [script.line() for _ in range(3)] == ["start", "busy", "busy"]
     script.process.kill()
@@ -91,9 +91,7 @@ def test_nothing_is_left_two_seconds_after_the_parent_was_killed(run_script, eve
     assert not [name for name in os.listdir("/dev/shm") if str(script.process.pid) in name]
 
 
-def test_what_other_pools_in_a_task_made_is_removed_after_the_parent_was_killed(
-    run_script, eventually
-):
+def test_killed_parent_leaves_nothing_of_nested_pools(run_script, eventually):
     script = run_script(
         """
         import os, threading
@@ -118,7 +116,7 @@ def test_what_other_pools_in_a_task_made_is_removed_after_the_parent_was_killed(
     eventually(lambda: not script.pids() and not left())
 
 
-def test_workers_die_with_the_parent_though_its_forks_live_on(run_script, eventually):
+def test_workers_die_with_parent_despite_its_forks(run_script, eventually):
     script = run_script(
         """
         import os, threading
@@ -136,7 +134,7 @@ def test_workers_die_with_the_parent_though_its_forks_live_on(run_script, eventu
     eventually(lambda: not workers.intersection(script.pids()), seconds=2)
 
 
-def test_a_program_that_ends_while_others_hold_its_pipes_does_not_hang(run_script):
+def test_exit_with_inherited_pipes_does_not_hang(run_script):
     script = run_script(
         """
         import os, threading
@@ -150,7 +148,7 @@ def test_a_program_that_ends_while_others_hold_its_pipes_does_not_hang(run_scrip
     assert script.process.wait(timeout=60) == 0
 
 
-def test_a_fork_of_the_parent_gets_workers_of_its_own(run_script, eventually):
+def test_fork_of_parent_gets_its_own_workers(run_script, eventually):
     script = run_script(
         """
         import os
@@ -174,7 +172,7 @@ def test_a_fork_of_the_parent_gets_workers_of_its_own(run_script, eventually):
     eventually(lambda: not script.pids(), seconds=2)
 
 
-def test_ctrl_c_ends_the_call_and_leaves_the_session_usable(run_script, eventually):
+def test_ctrl_c_ends_call_session_stays_usable(run_script, eventually):
     script = run_script(
         """
         import os, threading
@@ -200,7 +198,7 @@ def test_ctrl_c_ends_the_call_and_leaves_the_session_usable(run_script, eventual
     assert err == ""
 
 
-def test_ctrl_c_while_the_server_starts_leaves_the_session_usable(run_script, eventually):
+def test_ctrl_c_during_server_start_session_stays_usable(run_script, eventually):
     script = run_script(
         """
         import skextra
@@ -221,7 +219,7 @@ def test_ctrl_c_while_the_server_starts_leaves_the_session_usable(run_script, ev
     assert err == ""
 
 
-def test_importing_the_package_starts_nothing_and_loads_nothing_heavy(run_script):
+def test_import_starts_nothing_and_loads_nothing_heavy(run_script):
     lines, _ = run_script(
         """
         import sys, threading
@@ -236,7 +234,7 @@ def test_importing_the_package_starts_nothing_and_loads_nothing_heavy(run_script
     assert lines == ["set() 1", "''"]
 
 
-def test_what_a_task_prints_is_there_before_the_program_ends(run_script):
+def test_output_of_task_is_there_before_exit(run_script):
     lines, _ = run_script(
         """
         import skextra
@@ -247,7 +245,7 @@ def test_what_a_task_prints_is_there_before_the_program_ends(run_script):
     assert "".join(lines) == "hellohello"  # the two may mix
 
 
-def test_a_server_that_dies_of_its_imports_is_started_without_them(run_script):
+def test_server_killed_by_imports_starts_without_them(run_script):
     lines, _ = run_script(
         """
         import os, sys
