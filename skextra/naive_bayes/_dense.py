@@ -74,7 +74,9 @@ def accumulate(X, codes, sample_weight, n_classes, n_jobs=None):
         return X[start:stop], part_of(start, stop), weights
 
     def total_over_parts(kernel, cost, *arguments):
-        parts = map_rows(kernel, lambda *part: (*rows(*part), *arguments), n_samples, cost, n_jobs)
+        parts = map_rows(
+            kernel, lambda *part: (*rows(*part), *arguments), n_samples, cost, n_jobs
+        )
         return parts[0] if len(parts) == 1 else [sum(part) for part in zip(*parts, strict=True)]
 
     class_weight, weight, total, squares = total_over_parts(
