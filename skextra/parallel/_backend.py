@@ -23,6 +23,7 @@ from skextra.parallel._options import Options
 from skextra.parallel._scheduling._current import get_scheduler
 from skextra.parallel._scheduling._session import SessionOptions, open_session
 from skextra.parallel._sharing._store import Store
+from skextra.parallel._worker._loading import check_not_loading
 from skextra.parallel._worker._main import Settings
 
 # Handing out a batch takes about a quarter of a millisecond, and the last batch keeps the other
@@ -224,6 +225,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         n_jobs = self.effective_n_jobs(n_jobs)
         if n_jobs == 1:
             raise FallbackToBackend(SequentialBackend(nesting_level=self.nesting_level))
+        check_not_loading()
         self.parallel = parallel
         self._sharing = _make_store(**options)
         try:

@@ -4,13 +4,12 @@ A message is one byte that says what it is, then a pickle. Tasks, results and er
 by cloudpickle, so that lambdas, closures and whatever ``__main__`` defines travel by value.
 """
 
-import io
 import pickle
 import traceback
 
 import cloudpickle
 
-from skextra.parallel._sharing._pickling import Shared, SharedCalls, share
+from skextra.parallel._sharing._pickling import Shared, SharedCalls, share, share_calls
 
 # From the pool to the worker.
 DEVICE, SETTINGS, INITIALIZER, TASK, QUIT = b"d", b"s", b"i", b"t", b"q"
@@ -32,22 +31,15 @@ def pack(kind, content, sharing=None):
     after the message, which begins with SHARED_RESULT if there are any.
     """
     if sharing is None:
-        file = io.BytesIO()
-        file.write(kind)
-        cloudpickle.dump(content, file, protocol=pickle.HIGHEST_PROTOCOL)
-        return file.getbuffer()
-    shared, segments = share(content, sharing)
-    file = _Message(segments)
-    if not segments:
-        file.write(kind)
-        file.write(shared.pieces[0])
-        return file.getbuffer()
-    if kind == TASK and len(content) > 1:
-        calls, of_calls = zip(*(share(call, sharing) for call in content), strict=True)
-        shared, file.segments = SharedCalls(calls), [segments, of_calls]
-    file.write(SHARED_RESULT if kind == RESULT else kind)
-    pickle.dump(shared, file, protocol=pickle.HIGHEST_PROTOCOL)
-    return file.getbuffer()
+        return kind + cloudpickle.dumps(content, protocol=pickle.HIGHEST_PROTOCOL)
+    shared, segments = (share_calls if kind == TASK else share)(content, sharing)
+    message = _Message(SHARED_RESULT if kind == RESULT and segments else kind)
+    message.segments = segments
+    if segments or type(shared) is SharedCalls:
+        pickle.dump(shared, message, protocol=pickle.HIGHEST_PROTOCOL)
+    else:
+        message.write(shared.pieces[0])
+    return message
 
 
 def pack_simply(kind, content):
@@ -61,12 +53,15 @@ def pack_simply(kind, content):
         return bytes(pack(kind, content))
 
 
-class _Message(io.BytesIO):
-    """A message that keeps what it refers to, as its buffer keeps the message."""
+class _Message(bytearray):
+    """A message that keeps what it refers to.
 
-    def __init__(self, segments):
-        super().__init__()
-        self.segments = segments
+    Not a BytesIO: the garbage collector may find that in a cycle with an error and a view of its
+    content, which crashes Python 3.12.0 and 3.12.1.
+    """
+
+    segments = ()
+    write = bytearray.extend
 
 
 def unpack(message):

@@ -15,6 +15,7 @@ import numpy as np
 
 from skextra.parallel._sharing._reducers import reducers
 from skextra.parallel._sharing._segments import map_received, open_segment
+from skextra.parallel._sharing._unchangeable import IMMUTABLE, are_unchangeable
 
 # What these define is pickled by its name, if it is found there.
 _LIBRARIES = {"builtins", "joblib", "numpy", "pandas", "scipy", "sklearn", "torch"}
@@ -45,23 +46,40 @@ class Shared:
         received : sequence of int
             The descriptors of segments that came with the message.
         """
-        buffers = (_open(handle, received) for handle in self.buffers)
-        if len(self.pieces) == 1 and isinstance(self.pieces[0], bytes):
-            return pickle.loads(self.pieces[0], buffers=buffers)
-        return pickle.Unpickler(_Reader(self.pieces, received), buffers=buffers).load()
+        return _unpickler(self.pieces, self.buffers, received).load()
 
 
 class SharedCalls(collections.abc.Sequence):
-    """Calls that are read when they are asked for, so that none sees what another changes."""
+    """Calls that are read when they are asked for, so that none sees what another changes.
 
-    def __init__(self, calls):
-        self._calls = calls
+    Parameters
+    ----------
+    common : Shared
+        A pickle that is read anew before each call, which refers to its parts.
+    calls : list of Shared
+        The calls.
+    """
+
+    def __init__(self, common, calls):
+        self._common, self._calls = common, calls
 
     def __len__(self):
         return len(self._calls)
 
     def __getitem__(self, index):
-        return self._calls[index].load()
+        common, call = self._common, self._calls[index]
+        unpickler = _unpickler(common.pieces + call.pieces, common.buffers + call.buffers)
+        unpickler.load()
+        return unpickler.load()
+
+
+def _unpickler(pieces, buffers, received=()):
+    opened = (_open(handle, received) for handle in buffers)
+    if all(isinstance(piece, bytes) for piece in pieces):
+        file = io.BytesIO(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+    else:
+        file = _Reader(pieces, received)
+    return pickle.Unpickler(file, buffers=opened)
 
 
 def share(content, sharing):
@@ -81,11 +99,64 @@ def share(content, sharing):
     segments : list of Segment
         What must live until it is read.
     """
-    buffers = _Buffers(sharing)
-    writer = _Writer(sharing)
-    _Pickler(writer, buffers).dump(content)
-    shared = Shared(writer.finish(), [segment.handle for segment in buffers.segments])
-    return shared, buffers.segments + writer.segments
+    pickler = _Pickler(sharing)
+    return pickler.share(content), pickler.segments
+
+
+def share_calls(calls, sharing):
+    """Pickle the calls of a batch such that each is read by itself.
+
+    What a call changes in its arguments is nobody else's affair, so that a worker reads each call
+    when it begins, and all that belongs to it. What the first two calls have in common, such as
+    the data of a search, is pickled only once all the same.
+
+    Parameters
+    ----------
+    calls : list of (function, args, kwargs)
+        The calls.
+    sharing : Store or Outbox
+        Where the segments come from.
+
+    Returns
+    -------
+    shared : Shared or SharedCalls
+        The pickle.
+    segments : list of Segment
+        What must live until it is read.
+    """
+    if len(calls) == 1 or are_unchangeable(calls):
+        return share(calls, sharing)
+    pickler = _Pickler(sharing)
+    common = pickler.share(_common_parts(*calls[:2]))
+    memo = pickler.memo.copy()
+    shared = []
+    for call in calls:
+        shared.append(pickler.share(call))
+        pickler.memo = memo
+    return SharedCalls(common, shared), pickler.segments
+
+
+def _common_parts(first, second):
+    """List the objects that two calls are both given, or that their functions both hold."""
+    known = set(map(id, _parts(second)))
+    return [part for part in _parts(first) if id(part) in known and type(part) not in IMMUTABLE]
+
+
+def _parts(call):
+    function, args, kwargs = call
+    held = vars(function).values() if _is_pickled_by_attributes(function) else ()
+    return [function, *held, *args, *kwargs.values()]
+
+
+def _is_pickled_by_attributes(obj):
+    kind = type(obj)
+    return (
+        hasattr(obj, "__dict__")
+        and kind not in (types.FunctionType, type)
+        and kind.__reduce_ex__ is object.__reduce_ex__
+        and kind.__reduce__ is object.__reduce__
+        and kind.__getstate__ is object.__getstate__
+    )
 
 
 class _Buffers:
@@ -120,10 +191,29 @@ class _Buffers:
 
 
 class _Pickler(cloudpickle.Pickler):
-    def __init__(self, file, buffers):
-        super().__init__(file, protocol=5, buffer_callback=buffers.take)
-        self._buffers = buffers
+    """Writes pickles one after the other, which share what it remembers.
+
+    Parameters
+    ----------
+    sharing : Store or Outbox
+        Where the segments come from.
+    """
+
+    def __init__(self, sharing):
+        self._writer = _Writer(sharing)
+        self._buffers = _Buffers(sharing)
+        super().__init__(self._writer, protocol=5, buffer_callback=self._buffers.take)
         self._reducers = reducers()
+
+    @property
+    def segments(self):
+        return self._buffers.segments + self._writer.segments
+
+    def share(self, content):
+        n_before = len(self._buffers.segments)
+        self.dump(content)
+        handles = [segment.handle for segment in self._buffers.segments[n_before:]]
+        return Shared(self._writer.finish(), handles)
 
     def reducer_override(self, obj):
         reduce = self._reducers.get(type(obj))
@@ -173,7 +263,10 @@ class _Writer:
         self._small = io.BytesIO()
 
     def finish(self):
-        return [*self._pieces, self._small.getvalue()]
+        """Return the pieces that were written since the last time."""
+        pieces = [*self._pieces, self._small.getvalue()]
+        self._pieces, self._small = [], io.BytesIO()
+        return pieces
 
 
 class _Reader:

@@ -21,7 +21,7 @@ import numpy as np
 MAX_SENT = 64
 _CHUNK_NBYTES = 2**20
 
-_nameless = weakref.WeakSet()  # segments that hold a descriptor
+_nameless = weakref.WeakSet()  # files that hold a descriptor
 _mapped = weakref.WeakSet()  # maps of segments of others; Python keeps a descriptor for each
 
 
@@ -44,29 +44,26 @@ class Segment:
     """
 
     def __init__(self, array, folder=None, mode="c"):
-        self._pid = os.getpid()
-        self._name = None
-        if folder is None:
-            self.descriptor = os.memfd_create("skextra", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-            path = f"/proc/{self._pid}/fd/{self.descriptor}"
-            _nameless.add(self)
-        else:
-            self.descriptor, path = tempfile.mkstemp(prefix="array-", dir=folder)
-            self._name = path
+        self._file = file = _File(folder)
         try:
             for piece in _pieces(array):
                 # Not through a mapping: what runs out of memory here is an error, not a signal.
-                _write(self.descriptor, piece)
-            status = os.fstat(self.descriptor)
+                _write(file.descriptor, piece)
+            status = os.fstat(file.descriptor)
             if folder is not None:
-                self._close_descriptor()
+                file.close_descriptor()
             elif mode == "c":
                 seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK
-                fcntl.fcntl(self.descriptor, fcntl.F_ADD_SEALS, seals)
+                fcntl.fcntl(file.descriptor, fcntl.F_ADD_SEALS, seals)
         except BaseException:
-            self.close()
+            file.close()
             raise
-        self.handle = path, (status.st_dev, status.st_ino), array.nbytes, mode
+        self.handle = file.path, (status.st_dev, status.st_ino), array.nbytes, mode
+
+    @property
+    def descriptor(self):
+        """The descriptor of a file without a name; None after `close`, or if it has a name."""
+        return self._file.descriptor
 
     def holds(self, array):
         """Whether the content is, byte for byte, that of an array."""
@@ -85,17 +82,41 @@ class Segment:
 
     def close(self):
         """Let go of the file; those who have mapped it keep what they have."""
-        self._close_descriptor()
+        self._file.close()
+
+
+class _File:
+    """The file of a segment, closed and removed when it is dropped.
+
+    It is apart from the segment because other threads find segments through weak references,
+    which still work while a ``__del__`` runs: a segment with one could be closed in the hands of
+    a thread that has just found it. Python clears the weak references to a segment before it
+    drops what the segment holds, and nobody has a weak reference to this to use it.
+    """
+
+    def __init__(self, folder):
+        self._pid = os.getpid()
+        self._name = None
+        if folder is None:
+            self.descriptor = os.memfd_create("skextra", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+            self.path = f"/proc/{self._pid}/fd/{self.descriptor}"
+            _nameless.add(self)
+        else:
+            self.descriptor, self.path = tempfile.mkstemp(prefix="array-", dir=folder)
+            self._name = self.path
+
+    def close(self):
+        self.close_descriptor()
         # The file is not a forked child's to remove.
         if self._name is not None and self._pid == os.getpid():
             with contextlib.suppress(OSError):
                 os.unlink(self._name)
             self._name = None
 
-    def _close_descriptor(self):
-        if self.descriptor is not None:
-            os.close(self.descriptor)
-            self.descriptor = None
+    def close_descriptor(self):
+        descriptor, self.descriptor = self.descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
 
     def __del__(self):
         if hasattr(self, "descriptor"):
@@ -131,8 +152,12 @@ def map_received(descriptor, nbytes):
 def send_descriptors(connection, segments):
     """Send the descriptors of segments after a message, with a byte that is no part of one."""
     descriptors = array_of("i", [segment.descriptor for segment in segments])
-    with socket.fromfd(connection.fileno(), socket.AF_UNIX, socket.SOCK_STREAM) as pipe:
+    # Not a duplicate of the descriptor: a task may have used up all that the process may have.
+    pipe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=connection.fileno())
+    try:
         pipe.sendmsg([b"d"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)])
+    finally:
+        pipe.detach()
 
 
 class Descriptor(int):
@@ -200,8 +225,8 @@ def _max_descriptors():
 
 def _close_inherited():
     # A fork that outlives this process would keep the memory.
-    for segment in list(_nameless):
-        segment.close()
+    for file in list(_nameless):
+        file.close()
 
 
 os.register_at_fork(after_in_child=_close_inherited)

@@ -29,8 +29,9 @@ _SAMPLE_PLACES = np.arange(1, _SAMPLE_SIZE + 1) * 0.6180339887498949 % 1
 class Store:
     """The segments with which one configured ``Parallel`` hands arrays to its workers.
 
-    There is one segment for each content. An object that was seen before in the same call is taken
-    to have the same content still, if a sample of it has not changed; in the next call it is
+    There is one segment for each content, or, if the workers may write to it, for each object: two
+    objects that are equal now need not stay so. An object that was seen before in the same call is
+    taken to have the same content still, if a sample of it has not changed; in the next call it is
     compared in full. A segment lives as long as the object it was made from, at most until the
     store is closed, and at least as long as the messages that refer to it.
 
@@ -100,7 +101,7 @@ class Store:
 
     def _segment_of(self, content, sample):
         key = content.dtype, content.shape, order_of(content), sample
-        segment = self._by_content.get(key)
+        segment = self._by_content.get(key) if self._mode == "c" else None
         if segment is not None and segment.holds(content):
             return segment
         if self._parent_folder is None and not room_for_descriptors():

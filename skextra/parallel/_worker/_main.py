@@ -31,6 +31,7 @@ from skextra.parallel._messages import (
 from skextra.parallel._sharing._segments import any_mapped, send_descriptors
 from skextra.parallel._sharing._store import Outbox
 from skextra.parallel._worker import _device
+from skextra.parallel._worker._loading import load
 from skextra.parallel._worker._progress import ROOM
 from skextra.parallel._worker._startup import become_worker, limit_threads
 
@@ -116,7 +117,7 @@ def _serve(connection, progress):
                 settings = unpack(message)
                 settings.apply()
             elif kind == INITIALIZER:
-                function, args = unpack(message)
+                function, args = load(unpack, message)
                 function(*args)
         except BaseException as error:
             _flush()
@@ -125,7 +126,12 @@ def _serve(connection, progress):
 
 
 def _send(connection, message, outbox=None):
-    with contextlib.suppress(OSError):  # the pool has gone: the next read says so too
+    """Send a message; if only a part of it can be sent, the error ends this process.
+
+    The parent would wait for the rest for ever.
+    """
+    # The parent has gone: the next read says so too.
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         connection.send_bytes(message)
         if message[:1] == SHARED_RESULT:
             send_descriptors(connection, outbox.segments)
@@ -141,12 +147,12 @@ def _flush():
 def _run_task(connection, message, progress, settings, outbox):
     """Run the calls of one task; the answer is a message, whatever happens."""
     try:
-        calls = unpack(message)
         backend, n_jobs = settings.nested_backend
         results = _Results(connection, progress, settings.max_nbytes)
         # A copy: a nested call that failed leaves no trace for the next task.
         with parallel_config(backend=copy.copy(backend), n_jobs=n_jobs):
-            for index, (function, args, kwargs) in enumerate(calls):
+            calls = load(unpack, message)
+            for index in range(len(calls)):
                 now = time.monotonic()
                 if now - results.secured > results.at_risk and results.unsecured:
                     unpicklable = results.secure(index)
@@ -154,7 +160,12 @@ def _run_task(connection, message, progress, settings, outbox):
                         return _pack_unpicklable(calls[index - 1], unpicklable)
                     now = results.secured
                 progress.begin(index, now)
+                # Arguments that have still to be read are read here: that is part of the call.
+                is_read = type(calls) is list
+                call = calls[index] if is_read else load(calls.__getitem__, index)
+                function, args, kwargs = call
                 results.unsecured.append(function(*args, **kwargs))
+                del call, function, args, kwargs  # before those of the next call are read
     except BaseException as error:
         return pack_error(_from_caller(error))
     try:

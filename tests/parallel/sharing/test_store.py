@@ -130,6 +130,51 @@ def test_the_copy_of_an_array_that_is_gone_does_not_wait_for_the_end_of_the_call
     assert most < 12
 
 
+@pytest.mark.parametrize("in_file", [False, True])
+def test_segment_that_is_freed_cannot_be_found(tmp_path, monkeypatch, in_file):
+    """A thread that asks for the content at the worst moment must not get a closed segment."""
+    store, found = Store(folder=tmp_path if in_file else None), []
+
+    def look(function):
+        def end(*args):
+            found.append(list(store._by_content.values()))
+            function(*args)
+
+        return end
+
+    for array in (np.zeros(200_000), np.zeros(200_000)):
+        segment = store.segment(array, array)
+    assert len(store._by_content) == 1
+    monkeypatch.setattr(os, "unlink", look(os.unlink))
+    monkeypatch.setattr(os, "close", look(os.close))
+    del segment, array
+    monkeypatch.undo()
+    assert found == [[]]
+
+
+def test_equal_arrays_that_come_and_go_reach_all_tasks():
+    for _ in range(30):
+        calls = (delayed(lambda x, i: x[0] + i)(np.zeros(200_000), i) for i in range(4))
+        assert parallel()(calls) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("mmap_mode", ["r+", "w+"])
+@pytest.mark.parametrize("in_file", [False, True])
+def test_equal_arrays_that_tasks_write_to_stay_apart(tmp_path, mmap_mode, in_file):
+    def add(x, value):
+        x += value
+        return x[0], x[-1]
+
+    folder = tmp_path if in_file else None
+    managed = parallel(mmap_mode=mmap_mode, batch_size=1, temp_folder=folder)
+    with managed:
+        for _ in range(2):  # the caller's arrays have not changed in between
+            arrays = [np.zeros(200_000) for _ in range(6)]
+            found = managed(delayed(add)(x, i) for i, x in enumerate(arrays, 1))
+            assert found == [(i, i) for i in range(1, 7)]
+    assert not any(map(np.any, arrays))
+
+
 def test_with_mode_r_plus_all_tasks_write_into_one_copy():
     def add(x, index):
         x[index] = 1
