@@ -28,7 +28,8 @@ def near_duplicate_groups(images, *, threshold=0.95):
     at least `threshold`. Copies of another brightness, contrast, size or compression are found,
     copies that are moved by half a pixel of the thumbnail are mostly not: the user guide has a
     table. A group is all images that a chain of near duplicates connects, so that images of
-    different groups are never near duplicates. Given as ``groups`` to :class:`~sklearn.model_selection.GroupKFold` or
+    different groups are never near duplicates. Given as ``groups`` to
+    :class:`~sklearn.model_selection.GroupKFold` or
     :class:`~sklearn.model_selection.StratifiedGroupKFold`, no image is tested by a model that was
     trained on nearly the same one.
 

@@ -176,25 +176,22 @@ class LeakageReport:
         ImportError
             If matplotlib is not installed.
         """
-        from skextra.inspection._drawing import divide, show_image
+        from skextra._drawing import Captions, picture_grid, show_image
 
         if not self.n_leaked:
             raise ValueError("No test image has a near duplicate in training: nothing to draw.")
         n_shown = min(n_pairs, self.n_leaked)
         shown = np.linspace(0, self.n_leaked - 1, n_shown).round().astype(int)
-        self.figure_, self.axes_ = divide(ax, 2, n_shown, cell=(1.8, 1.9), caller="LeakageReport")
+        titles = [[f"correlation {self.correlations[pair]:.3f}"] for pair in shown]
+        heading = f"{self.n_leaked} of {self.n_test} test images have a near duplicate in training"
+        captions = Captions([titles, [[]] * n_shown], ["test", "training"], heading)
+        self.figure_, self.axes_, _ = picture_grid(
+            ax, captions, cell=(1.8, 1.8), caller="LeakageReport"
+        )
         for column, pair in zip(self.axes_.T, shown, strict=True):
             test, train = self.pairs[pair]
             show_image(column[0], self._images[1][test])
             show_image(column[1], self._images[0][train])
-            column[0].set_title(f"correlation {self.correlations[pair]:.3f}", fontsize=8)
-        for axes, label in zip(self.axes_[:, 0], ("test", "training"), strict=True):
-            axes.set_ylabel(label)
-        if ax is None:
-            self.figure_.suptitle(
-                f"{self.n_leaked} of {self.n_test} test images have a near duplicate in training",
-                fontsize="medium",
-            )
         return self
 
 

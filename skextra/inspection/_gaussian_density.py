@@ -1,13 +1,12 @@
 """GaussianDensityDisplay: the bells of Gaussian naive Bayes over the data they stand for."""
 
-from itertools import cycle, islice
-
 import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
+from skextra._drawing import class_looks, divide, fit_labels, ink, legend, one_line
 from skextra._sklearn import to_numpy
-from skextra.inspection._drawing import CLASS_COLORS, CLASS_LINES, CLASS_MARKERS, divide
+from skextra.inspection._classes import check_labels, names_of
 
 _GRID_POINTS = 200
 _BINS = 20
@@ -16,10 +15,10 @@ _BINS = 20
 class GaussianDensityDisplay:
     r"""Class densities of Gaussian naive Bayes over the histograms of the data.
 
-    Make it by :meth:`from_estimator`. A panel a feature shows, for each class, the histogram of
-    the rows and the density that the model puts in its place. With two features, a third panel
-    shows the rows and the regions of the most probable class, the other features left out of
-    account.
+    Make it by :meth:`from_estimator`. One panel per feature shows, for each class, the
+    histogram of the rows and the density that the model puts in its place. With two
+    features, a third panel shows the rows and the regions of the most probable class, the other
+    features left out of account.
 
     Parameters
     ----------
@@ -41,9 +40,11 @@ class GaussianDensityDisplay:
     figure_ : matplotlib.figure.Figure
         The figure drawn into.
     axes_ : ndarray of shape (n_panels,) of matplotlib.axes.Axes
-        A panel a feature, and one of the boundary where two features are shown.
+        One panel per feature, and one of the boundary if two features are shown.
     lines_ : list of list of matplotlib.lines.Line2D
         The densities: of each feature, for each class.
+    legend_ : matplotlib.legend.Legend
+        The names of the classes: below the panels, or in the first of given axes.
 
     See Also
     --------
@@ -104,7 +105,7 @@ class GaussianDensityDisplay:
         class_names : sequence of str of shape (n_classes,), default=None
             Names for the legend, in the order of ``classes_``; None takes the labels.
         ax : matplotlib.axes.Axes or array-like of them, default=None
-            Where to draw: an axes to divide, or one a panel. None makes a figure.
+            Where to draw: an axes to divide, or one per panel. None makes a figure.
 
         Returns
         -------
@@ -132,26 +133,23 @@ class GaussianDensityDisplay:
             X = np.asarray(X)
         if X.shape[1:] != means.shape[1:]:
             raise ValueError(
-                f"X must have {means.shape[1]} features a row, as in fit; got shape {X.shape}."
+                f"X must have {means.shape[1]} features per row, as in fit; got shape {X.shape}."
             )
         check_consistent_length(X, y)
+        check_labels("y", y, classes)
         unknown = np.setdiff1d(y, classes)
         if len(unknown):
             raise ValueError(
                 f"y has the labels {unknown.tolist()}, unknown to the estimator: it has "
                 f"{classes.tolist()}."
             )
-        if class_names is not None and len(class_names) != len(classes):
-            raise ValueError(
-                f"class_names holds {len(class_names)} names, but there are "
-                f"{len(classes)} classes."
-            )
+        shown = list(names_of(classes, class_names).values())
         names = _feature_names(estimator, feature_names, means.shape[1])
         columns = _columns(features, names)
         display = cls(
             _values(X, columns),
             np.searchsorted(classes, y),
-            classes=classes if class_names is None else np.asarray(class_names),
+            classes=classes if class_names is None else np.asarray(shown),
             means=means[:, columns],
             variances=variances[:, columns],
             priors=to_numpy(estimator.class_prior_),
@@ -165,12 +163,13 @@ class GaussianDensityDisplay:
         Parameters
         ----------
         ax : matplotlib.axes.Axes or array-like of them, default=None
-            Where to draw: an axes to divide, or one a panel. None makes a figure.
+            Where to draw: an axes to divide, or one per panel. None makes a figure.
 
         Returns
         -------
         self : GaussianDensityDisplay
         """
+        names = [one_line(name) for name in self.classes]
         n_features = len(self.feature_names)
         n_panels = n_features + (n_features == 2)
         # In a figure of its own a picture does not grow beyond the width of a page.
@@ -181,16 +180,12 @@ class GaussianDensityDisplay:
             n_columns,
             cell=(3.7, 3.3),
             caller="GaussianDensityDisplay",
-            layout="constrained",
+            legend_names=names,
         )
         self.axes_ = axes.ravel()[:n_panels]
         for left_over in axes.flat[n_panels:]:
             left_over.set_axis_off()
-        looks = islice(
-            zip(cycle(CLASS_COLORS), cycle(CLASS_LINES), cycle(CLASS_MARKERS), strict=False),
-            len(self.classes),
-        )
-        self._looks = list(looks)
+        self._looks = class_looks(len(self.classes))
         self.lines_ = [
             self._draw_densities(axis, feature)
             for feature, axis in enumerate(self.axes_[:n_features])
@@ -201,12 +196,8 @@ class GaussianDensityDisplay:
         if n_features == 2:
             # One entry a class, with its line and its marker.
             handles = list(zip(handles, self._draw_boundary(self.axes_[2]), strict=True))
-        names = [str(name) for name in self.classes]
-        if ax is None:  # beside the panels, where it hides nothing
-            place = {"loc": "outside lower center", "ncols": min(len(names), 2 * n_columns)}
-            self.figure_.legend(handles, names, fontsize="small", **place)
-        else:
-            self.axes_[0].legend(handles, names, fontsize="small")
+        self.legend_ = legend(self.figure_, self.axes_, ax, handles, names)
+        fit_labels(self.figure_, self.axes_, ax)
         return self
 
     def _draw_densities(self, axis, feature):
@@ -253,10 +244,10 @@ class GaussianDensityDisplay:
         points = []
         for code, (color, _, marker) in enumerate(self._looks):
             rows = self.values[self.codes == code]
-            look = {"color": color, "marker": marker, "edgecolors": "white"}
+            look = {"color": color, "marker": marker, "edgecolors": axis.get_facecolor()}
             points.append(axis.scatter(*rows.T, s=14, linewidths=0.4, **look))
             if 0 < np.sum(codes == code) < codes.size:
-                axis.contour(a, b, codes == code, levels=[0.5], colors="black", linewidths=0.8)
+                axis.contour(a, b, codes == code, levels=[0.5], colors=ink(), linewidths=0.8)
         axis.set(xlabel=self.feature_names[0], ylabel=self.feature_names[1])
         axis.set_title("regions: most probable class", fontsize="medium")
         return points
@@ -280,7 +271,7 @@ def _feature_names(estimator, feature_names, n_features):
             f"feature_names holds {len(feature_names)} names, but the estimator was fitted on "
             f"{n_features} features."
         )
-    return [str(name) for name in feature_names]
+    return [one_line(name) for name in feature_names]
 
 
 def _columns(features, names):

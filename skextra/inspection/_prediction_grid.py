@@ -3,7 +3,9 @@
 import numpy as np
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
-from skextra.inspection._drawing import VERMILION, as_images, divide, show_image, wrapped
+from skextra._drawing import VERMILION, Captions, as_images, picture_grid, show_image
+from skextra.inspection._classes import check_labels, names_of
+from skextra.inspection._estimators import innermost
 
 
 class PredictionGridDisplay:
@@ -23,6 +25,8 @@ class PredictionGridDisplay:
         True class of each.
     confidence : ndarray of shape (n_samples,), default=None
         Probability of the predicted class of each.
+    names : dict, default=None
+        The name to show for each label; None shows the labels.
 
     Attributes
     ----------
@@ -52,15 +56,25 @@ class PredictionGridDisplay:
     >>> plt.close()
     """
 
-    def __init__(self, images, *, y_pred, y_true=None, confidence=None):
+    def __init__(self, images, *, y_pred, y_true=None, confidence=None, names=None):
         self.images = images
         self.y_pred = y_pred
         self.y_true = y_true
         self.confidence = confidence
+        self.names = names
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, y=None, *, n_images=12, n_columns=6, image_shape=None, ax=None
+        cls,
+        estimator,
+        X,
+        y=None,
+        *,
+        class_names=None,
+        n_images=12,
+        n_columns=6,
+        image_shape=None,
+        ax=None,
     ):
         """Predict with a fitted classifier and draw.
 
@@ -73,6 +87,8 @@ class PredictionGridDisplay:
             Images, or flat rows.
         y : array-like of shape (n_samples,), default=None
             True classes.
+        class_names : sequence of str of shape (n_classes,), default=None
+            Names for the titles, in the order of ``classes_``; None takes the labels.
         n_images : int, default=12
             Most images to draw.
         n_columns : int, default=6
@@ -92,20 +108,22 @@ class PredictionGridDisplay:
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         ValueError
-            If X and y differ in length, or flat rows do not unfold.
+            If X and y differ in length, no label in y is a class of the estimator, or flat rows
+            do not unfold.
         ImportError
             If matplotlib is not installed.
         """
         check_is_fitted(estimator)
-        images = as_images(X, image_shape, estimator)
-        if hasattr(estimator, "predict_proba"):
-            y_pred = np.asarray(estimator.predict_proba(X))
-            options = {"labels": estimator.classes_}
-        else:
-            y_pred, options = estimator.predict(X), {}
+        images = as_images(X, image_shape, innermost(estimator)[0])
+        classes = estimator.classes_
+        if y is not None:
+            check_labels("y", column_or_1d(y), classes)
+        y_pred = (estimator.predict_proba if hasattr(estimator, "predict_proba") else
+                  estimator.predict)(X)  # fmt: skip
         return cls.from_predictions(
-            images, y, y_pred, **options, n_images=n_images, n_columns=n_columns, ax=ax
-        )
+            images, y, y_pred, labels=classes, class_names=class_names,
+            n_images=n_images, n_columns=n_columns, ax=ax,
+        )  # fmt: skip
 
     @classmethod
     def from_predictions(
@@ -115,6 +133,7 @@ class PredictionGridDisplay:
         y_pred,
         *,
         labels=None,
+        class_names=None,
         n_images=12,
         n_columns=6,
         image_shape=None,
@@ -133,7 +152,9 @@ class PredictionGridDisplay:
             Predicted classes, or the probability of each of the `labels`.
         labels : array-like of shape (n_classes,), default=None
             The classes that the columns of `y_pred` stand for; None takes the sorted classes in
-            `y_true`.
+            `y_true`, and those in `y_pred` if it holds classes.
+        class_names : sequence of str of shape (n_classes,), default=None
+            Names for the titles, in the order of `labels`; None takes the labels.
         n_images : int, default=12
             Most images to draw.
         n_columns : int, default=6
@@ -151,8 +172,8 @@ class PredictionGridDisplay:
         Raises
         ------
         ValueError
-            If lengths differ, the number of labels is not that of columns, or flat rows do not
-            unfold.
+            If lengths differ, the number of labels is not that of columns, `y_true` and `y_pred`
+            have no label in common, or flat rows do not unfold.
         ImportError
             If matplotlib is not installed.
         """
@@ -162,7 +183,15 @@ class PredictionGridDisplay:
         if y_pred.ndim == 2:
             y_pred, confidence = _most_probable(y_pred, labels, y_true)
         check_consistent_length(images, y_true, y_pred)
-        display = cls(images, y_pred=y_pred, y_true=y_true, confidence=confidence)
+        if y_true is not None:
+            known = y_pred if labels is None else labels
+            check_labels(
+                "y_true", y_true, known, source="the predictions", known=labels is not None
+            )
+        found = [np.unique(y_pred)] if y_true is None else [np.unique(y_true), np.unique(y_pred)]
+        classes = np.unique(np.concatenate(found)) if labels is None else np.asarray(labels)
+        names = None if class_names is None else names_of(classes, class_names)
+        display = cls(images, y_pred=y_pred, y_true=y_true, confidence=confidence, names=names)
         return display.plot(n_images=n_images, n_columns=n_columns, ax=ax)
 
     def plot(self, *, n_images=12, n_columns=6, ax=None):
@@ -184,20 +213,27 @@ class PredictionGridDisplay:
         self.shown_ = self._order()[:n_images]
         n_columns = max(1, min(n_columns, len(self.shown_)))
         n_rows = max(1, -(-len(self.shown_) // n_columns))
-        height = 2.2 if self.y_true is None else 2.4
-        self.figure_, self.axes_ = divide(
-            ax, n_rows, n_columns, cell=(2, height), caller="PredictionGridDisplay"
+        rows = [self._titles(index) for index in self.shown_]
+        rows += [[]] * (n_rows * n_columns - len(rows))
+        captions = Captions(
+            [rows[i : i + n_columns] for i in range(0, len(rows), n_columns)],
+            heading=self._heading(),
+        )
+        self.figure_, self.axes_, _ = picture_grid(
+            ax, captions, cell=(2, 1.9), caller="PredictionGridDisplay"
         )
         for axis, index in zip(self.axes_.flat, self.shown_, strict=False):
             self._draw(axis, index)
         for axis in self.axes_.flat[len(self.shown_) :]:
             axis.set_axis_off()
-        if ax is None and self.y_true is not None:
-            n_wrong = int(np.sum(self.y_pred != self.y_true))
-            title = f"{n_wrong} of {len(self.y_pred)} predictions are wrong"
-            title += ": these come first, in thick frames" if n_wrong else ""
-            self.figure_.suptitle(wrapped(title, width=20 * n_columns), fontsize="medium")
         return self
+
+    def _heading(self):
+        if self.y_true is None:
+            return None
+        n_wrong = int(np.sum(self.y_pred != self.y_true))
+        heading = f"{n_wrong} of {len(self.y_pred)} predictions are wrong"
+        return heading + (": these come first, in thick frames" if n_wrong else "")
 
     def _order(self):
         """Return the indices of all images in the order of drawing."""
@@ -208,18 +244,26 @@ class PredictionGridDisplay:
         # Sure mistakes before doubtful ones, doubtful successes before sure ones.
         return np.lexsort((np.where(wrong, -confidence, confidence), ~wrong))
 
-    def _draw(self, axis, index):
-        show_image(axis, self.images[index])
-        lines = [f"predicted: {self.y_pred[index]}"]
+    def _titles(self, index):
+        names = self.names or {}
+        predicted = _plain(self.y_pred[index])
+        lines = [f"predicted: {names.get(predicted, predicted)}"]
         if self.confidence is not None:
             lines[0] += f" ({self.confidence[index]:.0%})"
-        wrong = False
         if self.y_true is not None:
-            lines.append(f"true: {self.y_true[index]}")
-            wrong = self.y_pred[index] != self.y_true[index]
-        axis.set_title(wrapped(*lines, width=28), fontsize=8)
+            true = _plain(self.y_true[index])
+            lines.append(f"true: {names.get(true, true)}")
+        return lines
+
+    def _draw(self, axis, index):
+        show_image(axis, self.images[index])
+        wrong = self.y_true is not None and self.y_pred[index] != self.y_true[index]
         for edge in axis.spines.values():
             edge.set(color=VERMILION if wrong else "gray", linewidth=3.5 if wrong else 0.5)
+
+
+def _plain(label):
+    return label.item() if hasattr(label, "item") else label
 
 
 def _most_probable(probabilities, labels, y_true):

@@ -3,16 +3,21 @@
 from numbers import Integral
 
 import numpy as np
+from scipy.ndimage import zoom
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from skextra.inspection._drawing import (
+from skextra._drawing import (
+    SIZES,
+    Captions,
     as_images,
-    divide,
+    fitted_to_box,
     outlined,
+    picture_grid,
     require_pyplot,
     show_image,
-    wrapped,
 )
+from skextra.inspection._classes import check_labels, names_of
+from skextra.inspection._estimators import innermost, rows_like
 
 _METHODS = ("grad_cam", "occlusion")
 
@@ -46,6 +51,8 @@ class SaliencyDisplay:
         The probability of that class.
     y_true : ndarray of shape (n_samples,), default=None
         The true class of each image.
+    names : dict, default=None
+        The name to show for each label; None shows the labels.
 
     Attributes
     ----------
@@ -99,13 +106,16 @@ class SaliencyDisplay:
     >>> plt.close()
     """
 
-    def __init__(self, images, heatmaps, *, method, targets, probabilities, y_true=None):
+    def __init__(
+        self, images, heatmaps, *, method, targets, probabilities, y_true=None, names=None
+    ):
         self.images = images
         self.heatmaps = heatmaps
         self.method = method
         self.targets = targets
         self.probabilities = probabilities
         self.y_true = y_true
+        self.names = names or {}
 
     @classmethod
     def from_estimator(
@@ -116,6 +126,7 @@ class SaliencyDisplay:
         *,
         method="grad_cam",
         target=None,
+        class_names=None,
         layer=None,
         patch_size=None,
         stride=None,
@@ -128,16 +139,19 @@ class SaliencyDisplay:
         ----------
         estimator : classifier
             For ``"grad_cam"`` a fitted :class:`~skextra.TumorCNNClassifier` whose network has a
-            convolution; for ``"occlusion"`` any fitted classifier with ``predict_proba``.
+            convolution, or a search or pipeline around one; for ``"occlusion"`` any fitted
+            classifier with ``predict_proba``.
         X : array-like of shape (n_samples, height, width), (n_samples, height, width, channels) \
                 or (n_samples, n_features)
-            The images to explain, or flat rows: a few.
+            The images to explain, or flat rows, also of a table: a few.
         y : array-like of shape (n_samples,), default=None
             True classes, for the titles.
         method : {"grad_cam", "occlusion"}, default="grad_cam"
             See above.
         target : label or array-like of shape (n_samples,), default=None
             The class to explain, or that for each image; None takes the predicted one.
+        class_names : sequence of str of shape (n_classes,), default=None
+            Names for the titles, in the order of ``classes_``; None takes the labels.
         layer : str, default=None
             For ``"grad_cam"``, the name of a layer in ``net_.module_.named_modules()`` whose
             output is the feature maps; None takes the last that still has places.
@@ -175,18 +189,22 @@ class SaliencyDisplay:
             if size is not None and not (isinstance(size, Integral) and size >= 1):
                 raise ValueError(f"{name}={size!r} must be at least 1 pixel, or None.")
         check_consistent_length(X, y)
-        X = np.asarray(X)
-        images = as_images(X, image_shape, estimator)
-        probabilities = np.asarray(estimator.predict_proba(X))
         classes = np.asarray(estimator.classes_)
+        names = names_of(classes, class_names)
+        if y is not None:
+            check_labels("y", y, classes)
+        images = as_images(X, image_shape, innermost(estimator)[0])
+        probabilities = np.asarray(estimator.predict_proba(X))
         codes = _target_codes(target, classes, probabilities)
         if method == "grad_cam":
-            heatmaps = _grad_cam(estimator, images, codes, layer)
+            heatmaps = _grad_cam(*innermost(estimator, X), images.shape[1:3], codes, layer)
         else:
             from skextra.inspection._occlusion import occlusion
 
+            form = rows_like(X)
+
             def predict(images):
-                return np.asarray(estimator.predict_proba(images.reshape(-1, *X.shape[1:])))
+                return np.asarray(estimator.predict_proba(form(images)))
 
             heatmaps = occlusion(predict, images, codes, patch_size=patch_size, stride=stride)
         display = cls(
@@ -196,6 +214,7 @@ class SaliencyDisplay:
             targets=classes[codes],
             probabilities=probabilities[np.arange(len(codes)), codes],
             y_true=None if y is None else np.asarray(y),
+            names=names,
         )
         return display.plot(ax=ax)
 
@@ -215,30 +234,49 @@ class SaliencyDisplay:
         from matplotlib.cm import ScalarMappable
         from matplotlib.colors import Normalize
 
-        self.figure_, self.axes_ = divide(
-            ax, 2, len(self.images), cell=(2, 2.15), caller="SaliencyDisplay"
-        )
         if self.method == "grad_cam":
-            colors, label = "inferno", "evidence for the class\n(share of the largest)"
+            colors, label = "inferno", "evidence for the class (share of the largest)"
             scale = Normalize(0, 1)
         else:
-            colors, label = "PuOr_r", "fall of the probability\nwhere hidden"
+            colors, label = "PuOr_r", "fall of the probability where hidden"
             largest = float(np.abs(self.heatmaps).max()) or 1.0
             scale = Normalize(-largest, largest)
+        n_images = len(self.images)
+        method = self.method.replace("grad_cam", "Grad-CAM")
+        captions = Captions(
+            [[self._titles(index) for index in range(n_images)], [[]] * n_images],
+            ["image", method],
+        )
+        self.figure_, self.axes_, bar = picture_grid(
+            ax, captions, cell=(1.9, 1.9), caller="SaliencyDisplay", color_bar=True
+        )
         for index, (above, below) in enumerate(self.axes_.T):
             show_image(above, self.images[index])
             show_image(below, self.images[index])
             self._draw_heat(below, self.heatmaps[index], colors, scale)
-            lines = [f"explained: {self.targets[index]} ({self.probabilities[index]:.0%})"]
-            if self.y_true is not None:
-                lines.append(f"true: {self.y_true[index]}")
-            above.set_title(wrapped(*lines, width=28), fontsize=7)
-        self.axes_[0, 0].set_ylabel("image")
-        self.axes_[1, 0].set_ylabel(self.method.replace("grad_cam", "Grad-CAM"))
-        self.colorbar_ = self.figure_.colorbar(
-            ScalarMappable(scale, colors), ax=list(self.axes_[1]), label=label, fraction=0.05
+        place = (
+            {"cax": bar} if bar is not None else {"ax": list(self.axes_.flat), "fraction": 0.05}
         )
+        self.colorbar_ = self.figure_.colorbar(ScalarMappable(scale, colors), **place)
+        self._label_color_bar(label)
         return self
+
+    def _titles(self, index):
+        target = self.names.get(_plain(self.targets[index]), self.targets[index])
+        lines = [f"explained: {target} ({self.probabilities[index]:.0%})"]
+        if self.y_true is not None:
+            true = _plain(self.y_true[index])
+            lines.append(f"true: {self.names.get(true, true)}")
+        return lines
+
+    def _label_color_bar(self, label):
+        axis = self.colorbar_.ax
+        height = axis.get_window_extent().height
+        text, size = fitted_to_box(
+            self.figure_, [label], height, 24 * self.figure_.dpi / 72, SIZES
+        )
+        axis.tick_params(labelsize=size)
+        axis.set_ylabel(text, fontsize=size, labelpad=1)
 
     @staticmethod
     def _draw_heat(axis, heat, colors, scale):
@@ -251,18 +289,25 @@ class SaliencyDisplay:
             lines.set_path_effects(outlined())
 
 
-def _grad_cam(estimator, images, codes, layer):
-    """Grad-CAM, each map divided by its maximum."""
-    if getattr(estimator, "net_", None) is None:
+def _grad_cam(network, rows, shape, codes, layer):
+    """Grad-CAM at the size of the images that are shown, each map divided by its maximum."""
+    if getattr(network, "net_", None) is None:
         raise ValueError(
             f"Grad-CAM looks into the network of a TumorCNNClassifier, and this "
-            f"{type(estimator).__name__} has none: use method='occlusion'."
+            f"{type(network).__name__} has none: use method='occlusion'."
         )
     from skextra.inspection._grad_cam import grad_cam
 
-    maps = grad_cam(estimator, images, codes, layer)
+    maps = grad_cam(network, as_images(rows, None, network), codes, layer)
+    if maps.shape[1:] != shape:  # a step before the network has resized the images
+        scale = (1, shape[0] / maps.shape[1], shape[1] / maps.shape[2])
+        maps = np.maximum(zoom(maps, scale, order=1, grid_mode=True, mode="nearest"), 0)
     largest = maps.max(axis=(1, 2), keepdims=True)
     return maps / np.where(largest == 0, 1, largest)
+
+
+def _plain(label):
+    return label.item() if hasattr(label, "item") else label
 
 
 def _target_codes(target, classes, probabilities):

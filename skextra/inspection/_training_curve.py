@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skextra.inspection._drawing import BLUE, GREEN, VERMILION, divide
+from skextra._drawing import BLUE, GREEN, VERMILION, divide, fit_labels, ink
+from skextra.inspection._estimators import innermost
 
 _MARKERS_UP_TO = 60
 
@@ -13,8 +14,8 @@ _MARKERS_UP_TO = 60
 class TrainingCurveDisplay:
     """Training loss, validation accuracy and learning rate, epoch by epoch.
 
-    Make it by :meth:`from_estimator`. What is known is drawn, one panel each above the other;
-    where a validation score decided which weights were kept, that epoch is marked.
+    Make it by :meth:`from_estimator`. What is known is drawn, one panel each above the other. If
+    a validation score decided which weights were kept, that epoch is marked.
 
     Parameters
     ----------
@@ -89,8 +90,7 @@ class TrainingCurveDisplay:
             If matplotlib is not installed.
         """
         check_is_fitted(estimator)
-        estimator = getattr(estimator, "best_estimator_", estimator)
-        estimator = estimator[-1] if hasattr(estimator, "named_steps") else estimator
+        estimator, _ = innermost(estimator)
         loss_curve = getattr(estimator, "loss_curve_", None)
         if loss_curve is None or len(loss_curve) == 0:
             raise ValueError(
@@ -134,7 +134,6 @@ class TrainingCurveDisplay:
             cell=(6, 2.2),
             caller="TrainingCurveDisplay",
             sharex=True,
-            layout="constrained",
         )
         self.axes_ = axes[:, 0]
         self.lines_ = []
@@ -148,16 +147,18 @@ class TrainingCurveDisplay:
         self.axes_[0].set_ylim(bottom=0)
         if self.learning_rates is not None:
             self.axes_[-1].set_ylim(bottom=0)
-            self.axes_[-1].ticklabel_format(axis="y", style="sci", scilimits=(-2, 2))
+            # Not as a factor above the axes, which would lie over the panel above.
+            self.axes_[-1].yaxis.set_major_formatter("{x:.3g}")
         self.axes_[-1].set_xlabel("epoch")
         self.axes_[-1].xaxis.get_major_locator().set_params(integer=True)
         if self.best_epoch:
             self._mark_best_epoch()
+        fit_labels(self.figure_, self.axes_, ax)
         return self
 
     def _mark_best_epoch(self):
         for axis in self.axes_:
-            axis.axvline(self.best_epoch, color="black", linestyle="--", linewidth=1)
+            axis.axvline(self.best_epoch, color=ink(), linestyle="--", linewidth=1)
         label = f"dashed: epoch {self.best_epoch}, whose weights were kept"
         if self.validation_scores is not None:
             label += f" (accuracy {self.validation_scores[self.best_epoch - 1]:.3f})"

@@ -125,7 +125,7 @@ def test_the_legend_hides_nothing(rendered):
     figure, axis = plt.subplots()
     display.plot(ax=axis)
     assert figure.legends == []
-    assert len(display.axes_[0].get_legend().get_texts()) == 3
+    assert len(display.legend_.get_texts()) == 3
 
 
 @pytest.mark.parametrize(("features", "n_panels"), [([0], 1), ([0, 1], 3), ([0, 1, 3], 3)])
@@ -228,7 +228,7 @@ def test_a_bad_option_is_named(options, message):
 
 def test_what_does_not_fit_the_model_is_an_error():
     model = ScratchGaussianNB().fit(ROWS, KINDS)
-    with pytest.raises(ValueError, match="X must have 4 features a row"):
+    with pytest.raises(ValueError, match="X must have 4 features per row"):
         GaussianDensityDisplay.from_estimator(model, ROWS[:, :3], KINDS)
     with pytest.raises(ValueError, match=r"y has the labels \[7\]"):
         GaussianDensityDisplay.from_estimator(model, ROWS, np.where(KINDS == 1, 7, KINDS))

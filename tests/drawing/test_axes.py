@@ -7,8 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from skextra.inspection import _drawing
-from skextra.inspection._drawing import as_images, divide, show_image
+from skextra._drawing import as_images, class_looks, divide, show_image
 
 OPTIONS = {"cell": (2, 2), "caller": "SomeDisplay"}
 
@@ -54,10 +53,12 @@ def test_a_wrong_number_of_axes_is_an_error_with_both_numbers():
         divide(given, 2, 3, **OPTIONS)
 
 
-def test_an_axes_in_no_grid_cannot_be_divided():
-    axis = plt.figure().add_axes((0, 0, 1, 1))
-    with pytest.raises(ValueError, match=r"make it by plt.subplots"):
-        divide(axis, 2, 2, **OPTIONS)
+def test_axes_in_no_grid_is_divided_in_its_place():
+    axis = plt.figure().add_axes((0.1, 0.2, 0.5, 0.6))
+    _, axes = divide(axis, 2, 2, **OPTIONS)
+    for inner in (one.get_position() for one in axes.flat):
+        assert 0.1 - 1e-6 <= inner.x0 < inner.x1 <= 0.6 + 1e-6
+        assert 0.2 - 1e-6 <= inner.y0 < inner.y1 <= 0.8 + 1e-6
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,7 @@ def test_rows_unfold_into_images(X_shape, image_shape, expected):
 @pytest.mark.parametrize(
     ("X_shape", "image_shape", "message"),
     [
-        ((2, 20), None, r"20 features a row, which are no image of 4x4 .*image_shape="),
+        ((2, 20), None, r"20 features per row, which are no image of 4x4 .*image_shape="),
         ((2, 20), (4, 4), "no image of 4x4"),
         ((20,), None, r"got shape \(20,\)"),
     ],
@@ -125,5 +126,4 @@ def test_importing_the_displays_loads_neither_matplotlib_nor_torch():
 
 
 def test_every_class_has_a_colour_a_line_and_a_marker():
-    looks = [_drawing.CLASS_COLORS, _drawing.CLASS_LINES, _drawing.CLASS_MARKERS]
-    assert [len(set(look)) for look in looks] == [7, 7, 7]
+    assert [len(set(looks)) for looks in zip(*class_looks(9), strict=True)] == [7, 7, 7]
