@@ -92,9 +92,7 @@ def _class_weight(codes, sample_weight, n_classes, coarse_unit):
     return total
 
 
-def _stored_sums(
-    X, is_canonical, start, stop, codes, sample_weight, n_classes, coarse_unit, size
-):
+def _stored_sums(X, is_canonical, start, stop, codes, sample_weight, n_classes, coarse_unit, size):
     """Return the weights of missing and of other stored values, in halves, and their sums.
 
     `start` to `stop` are the columns of a canonical CSC matrix, else rows.
