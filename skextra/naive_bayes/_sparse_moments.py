@@ -62,8 +62,7 @@ def accumulate_sparse(X, codes, sample_weight, n_classes, n_jobs=None):
 def _coarse_unit(weights):
     """Return a power of 2 of which sums of multiples of its last bit are exact; see `_halves`."""
     largest = float(weights.max()) * max(2, len(weights))
-    unit = 2.0 ** np.ceil(np.log2(largest)) if 0 < largest < 2.0**1000 else 0.0
-    return unit
+    return 2.0 ** np.ceil(np.log2(largest)) if 0 < largest < 2.0**1000 else 0.0
 
 
 def _halves(weight, coarse_unit):

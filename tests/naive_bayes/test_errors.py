@@ -10,7 +10,6 @@ from sklearn.exceptions import NotFittedError
 from sklearn.naive_bayes import GaussianNB
 
 from skextra import ScratchGaussianNB
-from tests.naive_bayes.comparing import assert_same_model
 
 
 @pytest.mark.parametrize(

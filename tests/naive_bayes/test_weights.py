@@ -41,7 +41,8 @@ def test_weights_of_gaussian_nb_are_accepted(kind, layout):
     "bad",
     [
         [-1.0, 1.0, 1.0, 1.0], [np.nan, 1, 1, 1], [np.inf, 1, 1, 1], [0, 0, 0, 0], 0, -1.0,
-        float("nan"), [1, 1, 1], [[1], [1], [1], [1]], np.array([1j, 1, 1, 1]), ["a", "b", "c", "d"],
+        float("nan"), [1, 1, 1], [[1], [1], [1], [1]], np.array([1j, 1, 1, 1]),
+        ["a", "b", "c", "d"],
     ],
 )  # fmt: skip
 def test_weights_that_are_none_are_refused(bad):
