@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from skextra.datasets._deep_pixels import DeepPixels, scaled_to_bytes
 from skextra.datasets._other_formats import other_format
 
 _HEAD_BYTES = 352  # up to and with NIfTI's mark, the last of those that are looked for
@@ -32,22 +33,6 @@ class PixelFormat:
     mode: str = "L"
     keep_aspect: bool = False
     value_range: tuple | None = None
-
-
-@dataclass(frozen=True)
-class DeepPixels:
-    """How far the pixels of a file with more than 8 bits use the range of their format.
-
-    Attributes
-    ----------
-    highest : float
-        The highest pixel.
-    limit : float
-        The highest that its format allows, which becomes 255.
-    """
-
-    highest: float
-    limit: float
 
 
 def decode_file(file, pixel_format):
@@ -153,12 +138,6 @@ class _DicomFile:
         from skextra.datasets._dicom import read_dicom
 
         return read_dicom(self._file, value_range)
-
-
-def scaled_to_bytes(values, lowest, highest):
-    """Return values as uint8: 0 at `lowest` and below, 255 at `highest` and above."""
-    shares = (np.asarray(values, dtype=np.float64) - lowest) / (highest - lowest)
-    return np.rint(np.clip(shares, 0, 1) * 255).astype(np.uint8)
 
 
 def _to_8_bits(image, value_range, deep_channels):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skextra.datasets._decode_file import DeepPixels, scaled_to_bytes
+from skextra.datasets._deep_pixels import DeepPixels, scaled_to_bytes
 from skextra.datasets._other_formats import FRAMES
 
 
