@@ -1,5 +1,6 @@
 """The contract between joblib and the pool of worker processes."""
 
+import collections
 import contextlib
 import multiprocessing
 import os
@@ -121,6 +122,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         self.tasks_per_device = tasks_per_device
         self.parallel = None
         self._recorder = None
+        self._unseeded_calls = collections.Counter()  # so far, with this configuration
         self._workers = None
         self._sharing = None
 
@@ -153,7 +155,8 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
             even if there is only one core: no more than that are at work at once.
         """
         n_at_once = self._n_at_once(n_jobs)
-        if n_at_once == 1 and n_jobs not in (1, None) and self._needs_processes:
+        has_workers = self.journal is not None if n_jobs == 1 else self._needs_processes
+        if n_at_once == 1 and n_jobs is not None and has_workers:
             return 2 if self._can_start_processes() else 1
         return n_at_once if n_at_once == 1 or self._can_start_processes() else 1
 
@@ -190,7 +193,8 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         self.parallel = parallel
         self._sharing = _store(**options)
         if self.journal is not None:
-            self._recorder = Recorder(self.journal)
+            initializer = None if self.initializer is None else (self.initializer, self.initargs)
+            self._recorder = Recorder(self.journal, initializer, self._unseeded_calls)
         try:
             self._workers = self._open_session(n_at_once)
         except BaseException:  # joblib does not come back to close it
@@ -207,8 +211,9 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         return int(min(max(1, limit / seconds), _BATCH_GROWTH * largest))
 
     def start_call(self):
-        """Learn anew how long calls take."""
+        """Learn anew how long calls take, and which workers hold older files."""
         self._workers.forget_times()
+        self._workers.look_at_files()
 
     def stop_call(self):
         """Let the caller have its arrays back, to change them if it will."""

@@ -28,6 +28,7 @@ class Task:
         self.done = False  # the outcome is known
         self._n_left = len(calls)
         self.entries = {}  # where the journal has a place for the result, by the index of the call
+        self.held = {}  # what the workers that answered had imported, by the index of the call
         self.failures = {}  # errors in place of results, with their call, by its index
         self._answers = []  # the indices of calls and the message with their results
         self._known = self._results = None
@@ -50,9 +51,10 @@ class Task:
         except Exception:  # something of the user's that cannot even be looked at
             return "a call"
 
-    def answer(self, indices, message):
-        """Take what a worker sent for some of the calls."""
+    def answer(self, indices, message, held=None):
+        """Take what a worker sent for some of the calls, and what it had imported."""
         self._answers.append((indices, message))
+        self.held.update(dict.fromkeys(indices, held))
         self._n_left -= len(indices)
 
     def replace(self, index, error):
@@ -122,6 +124,7 @@ class Run:
         self.alone = alone
         self.n_known = 0  # of how many calls the results have come, in order
         self.losses = 0  # how many workers died that had it and were in none of its calls
+        self.held = None  # what the worker that has it says that it has imported
         self._message = None
 
     def message(self):
@@ -143,7 +146,7 @@ class Run:
     def answer(self, message, n_known=None):
         """Take the results of the next calls, up to a number, or of all that are left."""
         n_known = len(self.indices) if n_known is None else n_known
-        self.task.answer(self.indices[self.n_known : n_known], message)
+        self.task.answer(self.indices[self.n_known : n_known], message, self.held)
         self.n_known = n_known
 
     def recover(self, progress):

@@ -18,7 +18,7 @@ from skextra.parallel._engines._processes._out_of_memory import oom_kills
 from skextra.parallel._engines._processes._worker_process import forget_server, stop_server
 from skextra.parallel._engines._processes._worker_set import LEAVING_SECONDS, Crew
 from skextra.parallel._errors import Death, WorkerCrashError
-from skextra.parallel._messages import ERROR, NOT_READY, PARTIAL
+from skextra.parallel._messages import ERROR, NOT_READY, PARTIAL, WITNESS, unpack
 from skextra.parallel._scheduling._session import Session
 
 IDLE_SECONDS = 300
@@ -213,6 +213,9 @@ class Pool:
             self._take(worker, message)
 
     def _take(self, worker, message):
+        if message[:1] == WITNESS:
+            worker.held.update(unpack(message))
+            return
         if worker.run is None:  # its session was closed meanwhile
             return
         kind = message[:1]

@@ -60,6 +60,7 @@ class Session:
         self.recorder = recorder
         self.devices = devices
         self.tasks_per_device = tasks_per_device
+        self.files_token = object()  # whose workers' files were looked at in this call
         self.closed = False
         self.seconds_per_call = None  # of the runs that ended lately
         self.largest_run = 1  # the number of its calls
@@ -112,7 +113,11 @@ class Session:
             # One that cannot be read is left out; its caller gets that error soon.
             with contextlib.suppress(BaseException):
                 known = task.known() if task.entries else {}
-                found += [(entry, known[i]) for i, entry in task.entries.items() if i in known]
+                found += [
+                    (entry, known[i], task.held.get(i))
+                    for i, entry in task.entries.items()
+                    if i in known
+                ]
         self.recorder.record(found)
 
     def finish(self, task, error=None):
@@ -137,6 +142,10 @@ class Session:
     def forget_times(self):
         """Take no account of the runs so far: those to come may be quite different."""
         self.seconds_per_call, self.largest_run = None, 1
+
+    def look_at_files(self):
+        """Have the files that workers hold compared with those on disk before their next run."""
+        self.files_token = object()
 
     def lose(self, run, position, death):
         """Take note that the worker of a run died.

@@ -16,6 +16,7 @@ from multiprocessing.context import (
 from multiprocessing.popen_forkserver import Popen as ForkServerPopen
 from multiprocessing.process import _children as process_children
 
+from skextra._fingerprint._witness import Held
 from skextra.parallel._engines._processes._channel import Channel
 from skextra.parallel._engines._processes._standard_error import Stderr
 from skextra.parallel._messages import DEVICE, QUIT, pack
@@ -71,6 +72,8 @@ class Worker:
         # Of an idle worker to leave, of a leaving one to be killed, of a busy one to be looked at.
         self.deadline = None
         self.overdue = None  # the index of the call that it was killed for, which took too long
+        self.held = Held()  # which modules of the user's it has imported
+        self.files_token = None  # the call for which they were compared with their files
         self.leaving = False
         self.has_slot = False
         if device is not None:
@@ -79,6 +82,8 @@ class Worker:
     def assign(self, session, run):
         """Send a run of a session."""
         self.session, self.run = session, run
+        run.held = self.held
+        self.held.is_unexplained |= session.recorder is None
         self.n_announced = self.deadline = None
         if session.task_timeout is not None:
             self.deadline = time.monotonic() + session.task_timeout

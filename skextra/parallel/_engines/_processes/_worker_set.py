@@ -128,11 +128,11 @@ class Crew:
 
     def _idle_worker(self, session, device):
         candidates = [worker for worker in self._idle if worker.device == device]
-        fitting = [w for w in candidates if w.initializer in (None, session.initializer)]
-        if fitting:
-            self._idle.remove(fitting[-1])
-            return fitting[-1]
-        for worker in candidates:  # another initializer has run in these
+        for worker in candidates[::-1]:
+            if worker.initializer in (None, session.initializer) and _is_current(worker, session):
+                self._idle.remove(worker)
+                return worker
+        for worker in candidates:  # another initializer has run in these, or older code
             self.dismiss(worker)
         return None
 
@@ -160,3 +160,14 @@ class Crew:
             key = self.selector.get_key(worker.channel)
             if key.events != events:
                 self.selector.modify(worker.channel, events, key.data)
+
+
+def _is_current(worker, session):
+    """Whether a worker holds the modules of the user's as their files are in this call."""
+    if worker.files_token is session.files_token:
+        return True
+    worker.files_token = session.files_token
+    if session.recorder is not None and worker.held.is_unexplained:
+        # What an earlier task has imported by a computed name, no key knows.
+        return not (worker.held.has_users_modules() or worker.held.is_stale())
+    return not worker.held.is_stale()
