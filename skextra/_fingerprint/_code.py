@@ -1,217 +1,172 @@
-"""Digests of functions, classes and modules.
+"""Functions and classes: by name and module if workers import them, else by what they are.
 
-What comes with Python or an installed package is its name and the package's version. What is the
-user's is its code and whatever that refers to, as far as that can be seen without running it.
+This follows how they travel to a worker. What can be found by its name in a module with a file is
+imported there, so that the file counts, and no object that was made from it. All else, such as
+what a script, a notebook, ``exec`` or another function defines, is sent whole.
 """
 
 import dis
 import functools
-import importlib.util
 import sys
-import sysconfig
 import types
-from importlib import metadata
-from pathlib import Path
 
-from skextra._fingerprint._hashing import make_hash
+import cloudpickle
 
-_CODE = (types.FunctionType, classmethod, staticmethod, property)
-_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
+# What Python itself adds to a class, and what says nothing of what it does.
+_NO_CONTENT = {
+    "__abstractmethods__",
+    "__annotate__",
+    "__annotate_func__",
+    "__annotations__",
+    "__annotations_cache__",
+    "__classcell__",
+    "__dataclass_fields__",
+    "__dataclass_params__",
+    "__dict__",
+    "__doc__",
+    "__firstlineno__",
+    "__module__",
+    "__qualname__",
+    "__slotnames__",
+    "__static_attributes__",
+    "__weakref__",
+}
 
 
-class Code:
-    """The part of a traversal that digests code.
+def importable(value, name=None):
+    """Return the module in which workers find an object by its name; None if in none.
 
     Parameters
     ----------
-    digester : object
-        Has the methods ``digest``, ``leniently`` and ``all`` for what the code refers to.
+    value : object
+        A function, a class, or an object that pickle takes for its name.
+    name : str, default=None
+        That name; the object's ``__qualname__`` by default.
     """
-
-    def __init__(self, digester):
-        self._digester = digester
-        self._modules_open = set()
-
-    def function(self, function):
-        """Digest a function, with its closure and the globals that it names."""
-        if _is_installed(function.__module__):
-            return self.named(function)
-        names = _names(function.__code__)
-        return self._digester.all(
-            "function",
-            function.__qualname__,
-            function.__code__,
-            function.__defaults__,
-            function.__kwdefaults__,
-            [_content(cell) for cell in function.__closure__ or ()],
-            [
-                (name, self._reference(function.__globals__[name], names))
-                for name in sorted(names)
-                if name in function.__globals__
-            ],
-            [
-                (name, self._imported(name, names))
-                for name in sorted(_imports(function.__code__, function.__globals__))
-            ],
-            [(name, self._leniently(value)) for name, value in _pairs(vars(function))],
-        )
-
-    def of_class(self, cls):
-        """Digest a class, with its attributes and bases."""
-        if _is_installed(cls.__module__):
-            return self.named(cls)
-        # Python adds attributes of its own to a class, some only when it is used.
-        content = [
-            (name, self._leniently(value))
-            for name, value in _pairs(vars(cls))
-            if not name.startswith(("__", "_abc_"))
-            or name.startswith("__metadata_request__")
-            or isinstance(value, _CODE)
-        ]
-        bases = type(cls), *cls.__bases__
-        return self._digester.all("class", cls.__qualname__, bases, content)
-
-    def code(self, code):
-        """Digest what a function does, wherever in a file it stands."""
-        numbers = code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags
-        names = code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars
-        handlers = getattr(code, "co_exceptiontable", b"")
-        return self._digester.all("code", code.co_code, code.co_consts, numbers, names, handlers)
-
-    def module(self, module):
-        """Digest a module that is a value: nobody knows what of it is used."""
-        return make_hash("module", module.__name__, _state_of(module.__name__))
-
-    def named(self, value):
-        """Digest what can be found by its name in a module."""
-        owner = None if isinstance(value, type) else getattr(value, "__self__", None)
-        name = "named", value.__module__, value.__qualname__, _state_of(value.__module__)
-        if owner is not None and not isinstance(owner, types.ModuleType):
-            return self._digester.all(*name, owner)
-        return make_hash(*name)
-
-    def named_object(self, value, name):
-        """Digest an object that pickle finds by its name, such as a function with a cache."""
-        module = getattr(value, "__module__", None) or ""
-        state = () if _is_installed(module) else _pairs(getattr(value, "__dict__", {}))
-        content = [(name, self._leniently(part)) for name, part in state]
-        return self._digester.all(
-            "global", type(value).__qualname__, module, name, _state_of(module), content
-        )
-
-    def _reference(self, value, names):
-        """Digest what code refers to; of a module of the user's, what is named beside it."""
-        if not isinstance(value, types.ModuleType) or _is_installed(value.__name__):
-            return self._leniently(value)
-        if value.__name__ in self._modules_open:
-            return make_hash("inside")
-        self._modules_open.add(value.__name__)
-        try:
-            used = [
-                (name, self._reference(vars(value)[name], names))
-                for name in sorted(names)
-                if name in vars(value)
-            ]
-        finally:
-            self._modules_open.discard(value.__name__)
-        return self._digester.all("module", value.__name__, used)
-
-    def _imported(self, name, names):
-        """Digest a module that a function imports when it runs."""
-        if name in sys.modules:
-            return self._reference(sys.modules[name], names)
-        return make_hash("later", name, _state_of(name))
-
-    def _leniently(self, value):
-        if isinstance(value, classmethod | staticmethod):
-            value = type(value).__name__, value.__func__
-        elif isinstance(value, property):
-            value = "property", value.fget, value.fset, value.fdel
-        return self._digester.leniently(value)
+    name = name or getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
+    module = getattr(value, "__module__", None)
+    if module is None and isinstance(name, str):
+        module = _module_with(value, name)
+    if not isinstance(module, str) or not isinstance(name, str) or module == "__main__":
+        return None
+    found = sys.modules.get(module)
+    if found is None or _travels_whole(module):
+        return None
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return module if found is value else None
 
 
-def _pairs(mapping):
-    return sorted(mapping.items(), key=lambda pair: str(pair[0]))
+def _module_with(value, name):
+    """Find the module of an object that does not know it, such as a ufunc."""
+    for module_name, module in list(sys.modules.items()):
+        if module is not None and module_name not in ("__main__", "__mp_main__"):
+            try:
+                if vars(module).get(name) is value:
+                    return module_name
+            except TypeError:
+                continue
+    return None
 
 
-def _content(cell):
+def _travels_whole(module):
+    """Whether the user has asked cloudpickle to send what a module defines."""
+    registered = cloudpickle.list_registry_pickle_by_value()
+    return any(module == name or module.startswith(f"{name}.") for name in registered)
+
+
+def content_of_function(function):
+    """Return what a function is made of."""
+    code = function.__code__
+    names = names_in(code)
+    namespace = function.__globals__
+    defaults = function.__defaults__, sorted((function.__kwdefaults__ or {}).items())
+    cells = [_cell_content(cell) for cell in function.__closure__ or ()]
+    referred = [
+        (name, namespace[name])
+        for name in sorted(names.globals)
+        if name in namespace and not name.startswith("__")
+    ]
+    return code, defaults, cells, referred, sorted(vars(function).items())
+
+
+def modules_of_function(function, snapshot):
+    """Name the modules that a function without a file imports when it runs, or reaches by dots."""
+    names, namespace = names_in(function.__code__), function.__globals__
+    found = set()
+    package = namespace.get("__package__") or ""
+    starts = ["", *(".".join(package.split(".")[: i + 1]) for i in range(package.count(".") + 1))]
+    for name in names.imports:  # the level is not in the name: any that exists may be meant
+        for start in starts if package else [""]:
+            whole = f"{start}.{name}" if start else name
+            if whole.strip(".") and snapshot.exists(whole.strip(".")):
+                found.add(whole.strip("."))
+    for name in list(found):
+        found |= {f"{name}.{part}" for part in names.all if snapshot.exists(f"{name}.{part}")}
+    modules = [namespace.get(name) for name in names.globals]
+    for module in modules:
+        if isinstance(module, types.ModuleType) and snapshot.is_users(module.__name__):
+            found |= _submodules(module.__name__, names.all)
+    return sorted(found)
+
+
+def _submodules(name, used):
+    """Name the imported modules of a package that code names the parts of."""
+    prefix = f"{name}."
+    return {
+        other
+        for other in list(sys.modules)
+        if other.startswith(prefix) and used.issuperset(other[len(prefix) :].split("."))
+    }
+
+
+def content_of_class(cls):
+    """Return what a class is made of: its metaclass, bases and attributes."""
+    attributes = [
+        (name, value)
+        for name, value in sorted(vars(cls).items())
+        if name not in _NO_CONTENT and not name.startswith("_abc_")
+    ]
+    return type(cls), cls.__bases__, attributes
+
+
+def content_of_code(code):
+    """Return what code does, wherever in a file it stands."""
+    numbers = code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags
+    names = code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars
+    handlers = getattr(code, "co_exceptiontable", b"")
+    return code.co_code, code.co_consts, numbers, names, handlers
+
+
+class Names:
+    """The names in a piece of code and in those inside it, by what they stand for."""
+
+    def __init__(self):
+        self.globals, self.imports, self.all = set(), set(), set()
+
+
+@functools.lru_cache(maxsize=2000)
+def names_in(code):
+    """Collect the names in a piece of code that has no file of its own."""
+    found = Names()
+    pending = [code]
+    while pending:
+        part = pending.pop()
+        pending += [value for value in part.co_consts if isinstance(value, types.CodeType)]
+        found.all.update(part.co_names)
+        if {"import_module", "__import__"} & set(part.co_names):
+            texts = (value for value in part.co_consts if isinstance(value, str))
+            found.imports.update(text for text in texts if text.isprintable())
+        for instruction in dis.get_instructions(part):
+            if instruction.opname == "IMPORT_NAME":
+                found.imports.add(instruction.argval or "")
+            elif instruction.opname.endswith(("_GLOBAL", "LOAD_NAME")):
+                found.globals.add(instruction.argval)
+    return found
+
+
+def _cell_content(cell):
     try:
         return cell.cell_contents
     except ValueError:
         return "empty cell"
-
-
-def _codes(code):
-    """Yield the code of a function and of those inside it."""
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _codes(constant)
-
-
-def _names(code):
-    """Name the globals and attributes that a function and those inside it use."""
-    return {name for part in _codes(code) for name in part.co_names}
-
-
-def _imports(code, namespace):
-    """Name the modules that a function and those inside it import."""
-    found = set()
-    for part in _codes(code):
-        constants = []
-        for instruction in dis.get_instructions(part):
-            if instruction.opname == "IMPORT_NAME":  # after the level and the names
-                level = constants[-2] if len(constants) > 1 else 0
-                package = namespace.get("__package__") or ""
-                name = "." * level + instruction.argval
-                found.add(importlib.util.resolve_name(name, package) if level else name)
-            elif instruction.opname == "LOAD_CONST":
-                constants.append(instruction.argval)
-    return {name for name in found if name}
-
-
-def _is_installed(module_name):
-    """Whether a module comes with Python or an installed package: its code goes by its version."""
-    if not module_name or module_name in sys.builtin_module_names:
-        return True
-    if module_name == "__main__":
-        return False
-    file = getattr(sys.modules.get(module_name), "__file__", None)
-    return file is not None and _is_in_library(file)  # None: made at run time, or gone
-
-
-@functools.cache
-def _is_in_library(file):
-    return any(Path(file).is_relative_to(folder) for folder in _LIBRARIES)
-
-
-def _state_of(module_name):
-    """Return the version of a module's package, or a hash of its files if they are the user's."""
-    if _is_installed(module_name):
-        return _version(module_name.partition(".")[0]) if module_name else ""
-    loaded = sys.modules.get(module_name)
-    file = getattr(loaded, "__file__", None)
-    if loaded is None and module_name.partition(".")[0] not in sys.modules:
-        try:
-            spec = importlib.util.find_spec(module_name.partition(".")[0])
-        except (ImportError, ValueError):
-            spec = None
-        file = getattr(spec, "origin", None)
-        if file is not None and _is_in_library(file):
-            return _version(module_name.partition(".")[0])
-    if file is None or not Path(file).is_file():
-        return ""
-    files = sorted(Path(file).parent.rglob("*.py")) if Path(file).stem == "__init__" else [file]
-    return make_hash(*(Path(name).read_bytes() for name in files)).hex()
-
-
-@functools.cache
-def _version(package):
-    version = getattr(sys.modules.get(package), "__version__", None)
-    if isinstance(version, str):
-        return version
-    if package in sys.stdlib_module_names:
-        return ""  # that of Python
-    # The names of distributions and of what is in them may differ.
-    names = metadata.packages_distributions().get(package, ())
-    return " ".join(f"{name} {metadata.version(name)}" for name in sorted(set(names)))

@@ -1,5 +1,6 @@
 """joblib's contract: what `joblib.Parallel` calls, and when."""
 
+import collections
 import contextlib
 import dataclasses
 import multiprocessing
@@ -124,6 +125,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads)
         self.parallel = None
         self._recorder = None
+        self._unseeded_calls = collections.Counter()  # so far, with this configuration
         self._workers = None  # the session; joblib's tests look at it by this name
         self._sharing = None
 
@@ -161,7 +163,9 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
             with only one core: no more than that run at once.
         """
         n_at_once = self._n_at_once(n_jobs)
-        if n_at_once == 1 and n_jobs not in (1, None) and self._options.need_workers:
+        options = self._options
+        has_workers = options.journal is not None if n_jobs == 1 else options.need_workers
+        if n_at_once == 1 and n_jobs is not None and has_workers:
             return 2 if self._can_start_processes() else 1
         return n_at_once if n_at_once == 1 or self._can_start_processes() else 1
 
@@ -219,7 +223,9 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
             # An iterator of tasks calls ``Parallel`` in the same `parallel_config`, which has but
             # one backend for both calls.
             given = vars(self._configured_options)
-            raise FallbackToBackend(type(self)(nesting_level=self.nesting_level, **given))
+            backend = type(self)(nesting_level=self.nesting_level, **given)
+            backend._unseeded_calls = self._unseeded_calls
+            raise FallbackToBackend(backend)
         self._options = self._configured_options.updated(options)
         n_at_once = self._n_at_once(n_jobs)
         n_jobs = self.effective_n_jobs(n_jobs)
@@ -230,7 +236,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         self._sharing = _make_store(**options)
         try:
             if self._options.journal is not None:
-                self._recorder = Recorder(self._options.journal)
+                self._recorder = self._open_journal()
             self._workers = self._open_session(n_at_once)
         except BaseException:  # joblib does not come back to close it
             self.terminate()
@@ -249,8 +255,8 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         return self._workers.durations.batch_size(seconds)
 
     def start_call(self):
-        """Forget how long the calls of the last ``Parallel`` took."""
-        self._workers.durations.reset()
+        """Forget how long the calls of the last ``Parallel`` took, and what workers hold."""
+        self._workers.start_call()
 
     def stop_call(self):
         """Let the caller have its arrays back, to change them if it will."""
@@ -320,6 +326,12 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         self._workers.abort()
         self._workers = self._open_session(n_jobs) if ensure_ready else None
 
+    def _open_journal(self):
+        options, initializer = self._options, None
+        if options.initializer is not None:
+            initializer = options.initializer, options.initargs
+        return Recorder(options.journal, initializer, self._unseeded_calls)
+
     def _open_session(self, n_jobs):
         options = self._options
         settings = Settings(
@@ -340,6 +352,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
             task_timeout=options.task_timeout,
             devices=None if options.devices is None else tuple(options.devices),
             tasks_per_device=options.tasks_per_device,
+            is_journaled=self._recorder is not None,
         )
         return open_session(
             get_scheduler(),

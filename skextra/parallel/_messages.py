@@ -18,6 +18,8 @@ RESULT, ERROR, NOT_READY = b"r", b"e", b"n"
 # A result of which a part follows it: the descriptors of the segments that it refers to. Only
 # the process that received those can read it.
 SHARED_RESULT = b"R"
+# Which modules the worker has imported since the last time, and the hashes of their files.
+WITNESS = b"w"
 # Not a pickle but a number: the next message holds the results of so many calls of the task, and
 # not yet all.
 PARTIAL = b"p"
@@ -45,12 +47,14 @@ def pack(kind, content, sharing=None):
 def pack_simply(kind, content):
     """Write a message without large arrays, in a tenth of the time if it is simple.
 
-    What only cloudpickle can pickle, such as a class of ``__main__``, pickle does not find.
+    What only cloudpickle can pickle, pickle does not find; what ``__main__`` defines it finds, but
+    no other program does.
     """
     try:
-        return kind + pickle.dumps(content, pickle.HIGHEST_PROTOCOL)
+        message = kind + pickle.dumps(content, pickle.HIGHEST_PROTOCOL)
     except Exception:
         return bytes(pack(kind, content))
+    return bytes(pack(kind, content)) if b"__main__" in message else message
 
 
 class _Message(bytearray):

@@ -9,7 +9,7 @@ import types
 
 import pytest
 
-from skextra._fingerprint._values import digest
+from skextra._fingerprint import fingerprint as digest
 
 
 def digest_of(name, source, **more):

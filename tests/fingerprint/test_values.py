@@ -18,7 +18,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skextra._fingerprint._values import digest
+from skextra._fingerprint import fingerprint as digest
 
 
 class Color(enum.Enum):
@@ -109,7 +109,7 @@ def test_different_values_have_different_digests():
 def test_digests_are_the_same_in_every_process():
     text = """
 import numpy, sys
-from skextra._fingerprint._values import digest
+from skextra._fingerprint import fingerprint as digest
 from sklearn.linear_model import LogisticRegression
 values = [{"a", "b", "c", "d"}, LogisticRegression(), lambda x: x in {"a", "b", "c"}, numpy.eye(3)]
 print(digest(values).hex())

@@ -1,22 +1,23 @@
 """Finished tasks on disk, so that a search that was killed goes on where it was."""
 
 import contextlib
-import fcntl
-import functools
-import importlib.metadata
 import os
-import platform
 import sqlite3
 import threading
 import time
+import warnings
 from pathlib import Path
+
+from skextra._fingerprint._versions import versions
+from skextra.parallel._journal._lock import take_lock
 
 # "skxj" in the header of the file, where SQLite has a place for it.
 APPLICATION_ID = 0x736B786A
 FORMAT = 1
 _NETWORK_FILE_SYSTEMS = {"9p", "afs", "ceph", "cifs", "fuse.sshfs", "glusterfs", "gpfs", "lustre"}
 _NETWORK_FILE_SYSTEMS |= {"nfs", "nfs4", "ncpfs", "smb3", "smbfs", "beegfs", "panfs"}
-_PACKAGES = "numpy", "scipy", "scikit-learn", "joblib", "torch", "skorch", "pandas", "skextra"
+# After so long what was written goes from SQLite's log into the file itself, which may be moved.
+_CHECKPOINT_SECONDS = 1.0
 _SCHEMA = """
 CREATE TABLE header (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE results (
@@ -61,7 +62,7 @@ class JournalFile:
             self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             try:
                 self._prepare(is_new)
-                self.n_before = self._one("SELECT count(*) FROM results")[0]
+                _remember_history(path, self._connection)
             except BaseException:
                 self._connection.close()
                 raise
@@ -74,7 +75,7 @@ class JournalFile:
 
     def _take(self):
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            take_lock(self._descriptor)
         except BlockingIOError:
             text = (
                 f"The journal {self.path} is in use by another program, or by a fork of this one."
@@ -114,9 +115,25 @@ class JournalFile:
         for name, version in versions().items():
             if header.get(name) != version:
                 execute("INSERT OR REPLACE INTO header VALUES (?, ?)", (name, version))
+        self._warn_of_lost_log(header.get("written_at"))
+        execute("INSERT OR REPLACE INTO header VALUES ('written_at', ?)", (str(self.path),))
         execute("COMMIT")
         execute(f"PRAGMA journal_mode = {mode}")
         execute("PRAGMA synchronous = FULL")
+        execute("PRAGMA wal_checkpoint")
+        self._checkpointed = time.monotonic()
+
+    def _warn_of_lost_log(self, written_at):
+        """Say that results may lie elsewhere: the file was moved away from a writer's log."""
+        if written_at is not None and written_at != str(self.path):
+            log = f"{written_at}-wal"
+            if os.path.exists(log) and os.path.getsize(log):
+                warnings.warn(
+                    f"The journal {self.path} was moved from {written_at} after its program was "
+                    f"killed: the last results may lie beside that, in {log}. Move it too, to "
+                    f"{self.path}-wal, before you use the journal.",
+                    stacklevel=6,
+                )
 
     def find(self, key, occurrence):
         """Return the message with a result, or None."""
@@ -132,6 +149,7 @@ class JournalFile:
         results : list of (key, occurrence, row, message)
             Of each where it belongs, what readers want to know, and the message with it.
         """
+        self._check_place()
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -148,6 +166,22 @@ class JournalFile:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+            if time.monotonic() > self._checkpointed + _CHECKPOINT_SECONDS:
+                self._connection.execute("PRAGMA wal_checkpoint")
+                self._checkpointed = time.monotonic()
+
+    def _check_place(self):
+        """Raise unless the open file is still the one at its path."""
+        try:
+            if os.path.samestat(os.stat(self.path), os.fstat(self._descriptor)):
+                return
+            what = "replaced by another file"
+        except OSError:
+            what = "removed or moved"
+        raise JournalError(
+            f"it was {what} while results were written to it; no more are written, and those "
+            "so far are in the removed file."
+        )
 
     def _one(self, query, *values):
         with self._lock:
@@ -156,8 +190,42 @@ class JournalFile:
     def close(self):
         """Let others use it."""
         with self._lock:
+            with contextlib.suppress(sqlite3.Error):  # a file that is gone, or a full disk
+                self._connection.execute("DELETE FROM header WHERE name = 'written_at'")
             self._connection.close()
         os.close(self._descriptor)
+
+
+class History:
+    """What was in a journal before this program opened it.
+
+    Attributes
+    ----------
+    kinds : set of (str, str or None)
+        The functions and estimators of its results.
+    has_found : bool
+        Whether this program has found any of them, or been told that it did not.
+    """
+
+    def __init__(self, kinds):
+        self.kinds = kinds
+        self.has_found = False
+
+
+_histories = {}  # by path
+
+
+def program_history(path):
+    """Return the history of the journal at a path."""
+    return _histories[path]
+
+
+def _remember_history(path, connection):
+    # Of one that was removed and made again, nothing is known.
+    known = connection.execute("SELECT count(*) FROM results").fetchone()[0] and path in _histories
+    if not known:
+        kinds = connection.execute("SELECT DISTINCT function, estimator FROM results")
+        _histories[path] = History(set(kinds.fetchall()))
 
 
 _files = {}  # the open ones: how many use them
@@ -225,21 +293,13 @@ def check_format(path, connection):
 def open_for_reading(path, mode="ro"):
     """Open a journal such that nothing is written to it.
 
-    In the mode "rw", SQLite tidies up after a writer that was killed, and after itself.
+    In the mode "rw", SQLite tidies up after a writer that was killed, and after itself. In the
+    mode "immutable" it needs no place to write to, and does not look at its log.
     """
-    connection = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode={mode}", uri=True)
+    query = "immutable=1" if mode == "immutable" else f"mode={mode}"
+    connection = sqlite3.connect(f"{Path(path).absolute().as_uri()}?{query}", uri=True)
     connection.execute("PRAGMA query_only = 1")
     return connection
-
-
-@functools.cache
-def versions():
-    """Return the versions of what a result depends on."""
-    found = {"python": platform.python_version()}
-    for name in _PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
-    return found
 
 
 def _is_on_network(path):

@@ -3,7 +3,9 @@
 import contextlib
 import os
 import pickle
+import shutil
 import sqlite3
+import tempfile
 from pathlib import Path
 
 from skextra.parallel._journal._file import (
@@ -57,6 +59,7 @@ class Journal:
         with self._connection() as connection:
             self.versions = dict(connection.execute("SELECT name, value FROM header"))
         del self.versions["format"]
+        self.versions.pop("written_at", None)
 
     def __len__(self):
         """Return the number of results in the journal."""
@@ -114,8 +117,9 @@ class Journal:
                 }
                 values["candidate"] = row["candidate"]
                 parameters = row["parameters"]
-                values["parameters"] = None if parameters is None else unpack(parameters)
-                values["result"] = unpack(row["result"])[0]
+                values["parameters"] = None if parameters is None else _readable(parameters)
+                result = _readable(row["result"])
+                values["result"] = result if isinstance(result, Unreadable) else result[0]
                 yield values
 
     @contextlib.contextmanager
@@ -125,12 +129,53 @@ class Journal:
             with open(self.path, "rb") as file:
                 check_header(self.path, file.read(100))
         try:
-            mode = "rw" if os.access(self.path, os.W_OK) else "ro"
-            with contextlib.closing(open_for_reading(self.path, mode)) as connection:
+            with (
+                self._place() as (path, mode),
+                contextlib.closing(open_for_reading(path, mode)) as connection,
+            ):
                 check_format(self.path, connection)
                 yield connection
         except (sqlite3.Error, pickle.UnpicklingError) as error:
             raise JournalError(f"The journal {self.path} cannot be read: {error}.") from error
+
+    @contextlib.contextmanager
+    def _place(self):
+        """Say where to read and how; where nothing can be written, from a copy if need be."""
+        log = Path(f"{self.path}-wal")
+        if os.access(self.path.absolute().parent, os.W_OK):
+            yield self.path, "rw" if os.access(self.path, os.W_OK) else "ro"
+        elif not log.exists() or not log.stat().st_size:
+            yield self.path, "immutable"
+        else:
+            with tempfile.TemporaryDirectory(prefix="skextra-journal-") as folder:
+                copy = Path(folder, self.path.name)
+                shutil.copyfile(self.path, copy)
+                shutil.copyfile(log, f"{copy}-wal")
+                yield copy, "rw"
+
+
+class Unreadable:
+    """In place of what a journal holds and this program cannot read.
+
+    Parameters
+    ----------
+    reason : str
+        Why.
+    """
+
+    def __init__(self, reason):
+        self.reason = reason
+
+    def __repr__(self):
+        return f"<unreadable: {self.reason}>"
+
+
+def _readable(message):
+    """Read a part of a row, such as an object of a class that only its program has."""
+    try:
+        return unpack(message)
+    except Exception as error:
+        return Unreadable(f"{type(error).__name__}: {error}")
 
 
 def _candidate(parameters, folds):
@@ -139,7 +184,8 @@ def _candidate(parameters, folds):
 
     row = {}
     series = {"fit_time": {}, "score_time": {}}
-    for fold, result in sorted(folds.items()):
+    readable = {fold: r for fold, r in sorted(folds.items()) if not isinstance(r, Unreadable)}
+    for fold, result in readable.items():
         for kind in ("test_scores", "train_scores"):
             scores = result.get(kind)
             if scores is None:
@@ -150,15 +196,15 @@ def _candidate(parameters, folds):
         for name in ("fit_time", "score_time"):
             series[name][fold] = result.get(name, np.nan)
     for name in ("fit_time", "score_time"):
-        values = list(series.pop(name).values())
+        values = list(series.pop(name).values()) or [np.nan]
         row[f"mean_{name}"], row[f"std_{name}"] = np.mean(values), np.std(values)
-    for name, value in (parameters or {}).items():
-        row[f"param_{name}"] = value
+    if not isinstance(parameters, Unreadable):
+        row |= {f"param_{name}": value for name, value in (parameters or {}).items()}
     row["params"] = parameters or {}
     for name, scores in sorted(series.items()):
         for fold, score in scores.items():
             row[f"split{fold}_{name}"] = score
         values = list(scores.values())
         row[f"mean_{name}"], row[f"std_{name}"] = np.mean(values), np.std(values)
-    row["n_splits"] = len(folds)
+    row["n_splits"] = len(readable)
     return row

@@ -1,32 +1,27 @@
-"""Which tasks of a call are in its journal, and what is to be written there."""
+"""The parent's half of a journal: which calls are in it, and what is to be written there."""
 
 import collections
 import functools
-import reprlib
 import sqlite3
 import sys
 import threading
 import warnings
-import weakref
 
+from skextra._fingerprint import Fingerprinter, FingerprintError
 from skextra._fingerprint._hashing import make_hash
-from skextra._fingerprint._values import digest
-from skextra.parallel._journal._file import close_journal, open_journal, versions
-from skextra.parallel._messages import RESULT, pack_simply
-from skextra.parallel._searches import is_fit
+from skextra._fingerprint._modules import python_state
+from skextra._fingerprint._witness import explain
+from skextra.parallel._journal._file import (
+    JournalError,
+    close_journal,
+    open_journal,
+    program_history,
+)
+from skextra.parallel._journal._functions import is_covered
+from skextra.parallel._journal._identity import Identity
+from skextra.parallel._messages import RESULT, pack_simply, unpack
 
 _MARK = "_skextra_journaled"
-# Arguments of a fit that have no influence on what it returns, or only if it fails.
-_NO_INFLUENCE = {
-    "callback_ctx",
-    "caller",
-    "candidate_progress",
-    "error_score",
-    "split_progress",
-    "verbose",
-}
-_DATA, _OF_A_SPLIT = ("X", "y"), ("train", "test")
-_SMALL = {type(None), bool, int, float, str}
 
 
 def journaled(function):
@@ -63,11 +58,25 @@ def journaled(function):
 
 
 class Entry:
-    """Where in the journal the result of a call belongs, and what readers want to know of it."""
+    """The place of a call's result in the journal.
 
-    def __init__(self, key, occurrence, row, error_score):
-        self.key, self.occurrence, self.row = key, occurrence, row
-        self.error_score = error_score  # of a fit
+    Parameters
+    ----------
+    identity : Identity
+        Of the call.
+    key : bytes
+        That of the identity with what holds for the whole call.
+    occurrence : int
+        How many equal calls came before.
+    files : dict
+        The hashes of the files that the key was made of.
+    error_score : object
+        What a fit that fails gets as its score.
+    """
+
+    def __init__(self, identity, key, occurrence, files, error_score):
+        self.row, self.key, self.occurrence = identity.row, key, occurrence
+        self.files, self.error_score = files, error_score
 
 
 class Recorder:
@@ -77,19 +86,26 @@ class Recorder:
     ----------
     path : path-like
         Of the journal.
+    initializer : tuple, default=None
+        What workers run before their first task, with its arguments: every result may depend on
+        it.
+    unseeded : Counter, default=None
+        How often each call without a seed came so far, in all calls of one configuration: so
+        every repeat is a result of its own, and the next program finds them in the same order.
     """
 
-    def __init__(self, path):
+    def __init__(self, path, initializer=None, unseeded=None):
         self._file = open_journal(path)
         self._lock = threading.Lock()
-        self._occurrences = collections.Counter()
-        self._shared = {}  # what many fits of a call have in common, and its digest, by identity
-        self._known = {}
-        self._estimators = {}  # how estimators are written, by their digest
-        self._versions = digest(sorted(versions().items()))
+        self._thread = threading.current_thread()
+        self._initializer = initializer
+        self._unseeded = collections.Counter() if unseeded is None else unseeded
+        self._seeded = collections.Counter()
+        self._fingerprinter = self._base = None
         self._n_calls = self._n_found = 0
         self._only_fits = True
-        self._problem = None
+        self._kinds = set()  # of the calls, to say whether the journal has any such
+        self._problems = []
 
     def find(self, call):
         """Look a call up.
@@ -107,118 +123,123 @@ class Recorder:
             The result, if the journal has it.
         """
         function = call[0]
-        is_a_fit = is_fit(function)
-        if not is_a_fit and not getattr(function, _MARK, False):
+        covered = is_covered(function)
+        if not covered and not getattr(function, _MARK, False):
             return None, None
         with self._lock:
             try:
-                key, row = self._fit(call) if is_a_fit else self._other(call)
-            except Exception as error:
-                self._note(f"not every call can be written to it: {error}")
-                return None, None
-            self._n_calls += 1
-            self._only_fits &= is_a_fit
-            occurrence = self._occurrences[key]
-            self._occurrences[key] += 1
-            try:
-                message = self._file.find(key, occurrence)
-            except sqlite3.Error as error:
-                self._note(f"reading from it failed: {error}")
-                return None, None
+                entry = self._entry(call)
+            except FingerprintError as error:
+                self._note(f"some calls are not written to it and not looked up: {error}")
+                entry = None
+            message = None if entry is None else self._message(entry)
+            self._only_fits &= "fold" in (entry.row if entry is not None else {})
             self._n_found += message is not None
-        error_score = call[2].get("error_score") if is_a_fit else None
-        return Entry(key, occurrence, row, error_score), message
+        self._say(now=True)
+        return entry, message
+
+    def _entry(self, call):
+        if self._fingerprinter is None:
+            self._fingerprinter = Fingerprinter()
+            self._base = make_hash(python_state(), self._fingerprinter.part(self._initializer))
+        identity = Identity(call, self._fingerprinter)
+        explain(self._fingerprinter.files)
+        key = make_hash(self._base, identity.key)
+        self._n_calls += 1
+        self._kinds.add((identity.row["function"], identity.row.get("estimator")))
+        places = self._seeded if identity.is_seeded else self._unseeded
+        occurrence, places[key] = places[key], places[key] + 1
+        error_score = call[2].get("error_score")
+        return Entry(identity, key, occurrence, self._fingerprinter.files, error_score)
+
+    def _message(self, entry):
+        """Return the result that the journal has; None for one that cannot be read."""
+        try:
+            message = self._file.find(entry.key, entry.occurrence)
+        except sqlite3.Error as error:
+            self._note(f"reading from it failed: {error}")
+            return None
+        if message is None:
+            return None
+        try:
+            unpack(message)
+        except Exception as error:
+            self._note(
+                "results in it cannot be read, and their calls are done again: "
+                f"{type(error).__name__}: {error}"
+            )
+            return None
+        return message
 
     def record(self, results):
-        """Write results, each with its entry; a search that cannot write goes on without."""
+        """Write results, each with its entry and what its worker held.
+
+        A search that cannot write goes on without. A result of other code than its key says is
+        left out.
+
+        Parameters
+        ----------
+        results : list of (Entry, object, Held or None)
+            The results.
+        """
         try:
-            rows = [
-                (entry.key, entry.occurrence, entry.row, pack_simply(RESULT, [result]))
-                for entry, result in results
-                if not _is_failure(result, entry.error_score)
-            ]
+            rows = []
+            for entry, result, held in results:
+                if _is_failure(result, entry.error_score):
+                    continue
+                reason = None if held is None else held.other_state(entry.files)
+                if reason is not None:
+                    self._note(f"some results are not written to it: {reason}")
+                    continue
+                message = pack_simply(RESULT, [result])
+                rows.append((entry.key, entry.occurrence, entry.row, message))
             if rows:
                 self._file.add(rows)
+        except JournalError as error:
+            self._note(str(error))
         except Exception as error:
             self._note(f"writing to it failed, and some results are not in it: {error}")
 
     def end_call(self):
         """Take nothing to be unchanged any more: its owner has it back."""
         with self._lock:
-            self._shared.clear()
+            self._fingerprinter = None
+            self._seeded.clear()
 
     def report(self):
         """Say how much was found, and what went wrong."""
         path = self._file.path
+        history = program_history(path)
         if self._n_found:
+            history.has_found = True
             what = "fits" if self._only_fits else "tasks"
             text = f"{self._n_found} of {self._n_calls} {what} were in the journal {path}"
             print(text, file=sys.stderr)
-        elif self._n_calls and self._file.n_before:
+        elif self._n_calls and not history.has_found and self._kinds & history.kinds:
+            history.has_found = True  # once per program
             warnings.warn(
                 f"Nothing in the journal {path} matched: the data, the parameters, the code or "
                 "the versions have changed, or the splits are random and not seeded.",
                 stacklevel=2,
             )
-        if self._problem is not None:
-            warnings.warn(f"The journal {path}: {self._problem}", stacklevel=2)
+        self._say()
 
     def close(self):
         """Let others use the journal."""
         close_journal(self._file)
 
     def _note(self, problem):
-        self._problem = self._problem or problem
+        if all(problem != known for known, _ in self._problems):
+            self._problems.append((problem, False))
 
-    def _fit(self, call):
-        function, args, kwargs = call
-        given = dict(zip(("estimator", "X", "y"), args, strict=False)) | kwargs
-        given = {name: value for name, value in given.items() if name not in _NO_INFLUENCE}
-        estimator, parameters = given.pop("estimator"), given.pop("parameters", None)
-        splits = [self._once(given.pop(name, None)) for name in _OF_A_SPLIT]
-        data = [self._once(given.pop(name, None)) for name in _DATA]
-        of_estimator = digest(estimator, self._known)
-        candidate = make_hash(
-            function.__qualname__,
-            self._versions,
-            self._once(getattr(function, "config", None)),
-            of_estimator,
-            digest(None if parameters is None else _sorted(parameters), self._known),
-            *(self._once(part) for pair in _sorted(given) for part in pair),
-        )
-        if of_estimator not in self._estimators:
-            self._estimators[of_estimator] = reprlib.repr(estimator)
-        row = {
-            "function": function.__qualname__,
-            "estimator": self._estimators[of_estimator],
-            "candidate": make_hash(candidate, *data),
-            "parameters": pack_simply(RESULT, parameters),
-            "fold": (kwargs.get("split_progress") or (None,))[0],
-        }
-        return make_hash(candidate, *data, *splits), row
-
-    def _other(self, call):
-        key = digest(["call", self._versions, *call], self._known)
-        return key, {"function": getattr(call[0], "__qualname__", repr(call[0]))}
-
-    def _once(self, value):
-        """Digest what fits have in common, once a call."""
-        if type(value) in _SMALL:
-            return digest(value)
-        known, found = self._shared.get(id(value), (None, None))
-        if isinstance(known, weakref.ref):
-            known = known()
-        if known is not value or found is None:
-            found = digest(_sorted(value) if type(value) is dict else value, self._known)
-            self._shared[id(value)] = _reference(value), found
-        return found
-
-
-def _reference(value):
-    try:
-        return weakref.ref(value)
-    except TypeError:  # a list, say; it has to live on, or another may get its identity
-        return value
+    def _say(self, now=False):
+        """Warn of each problem once; while the call runs, only in the caller's own thread."""
+        if now and threading.current_thread() is not self._thread:
+            return
+        pending = [problem for problem, is_said in self._problems if not is_said]
+        self._problems = [(problem, True) for problem, _ in self._problems]
+        for problem in pending:
+            warnings.warn(f"The journal {self._file.path}: {problem}", stacklevel=3)
 
 
 def _is_failure(result, error_score):
@@ -232,7 +253,3 @@ def _is_failure(result, error_score):
     return any(
         score == error_score or (score != score and error_score != error_score) for score in scores
     )
-
-
-def _sorted(mapping):
-    return None if mapping is None else sorted(mapping.items(), key=lambda pair: str(pair[0]))

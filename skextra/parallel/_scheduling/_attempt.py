@@ -27,6 +27,8 @@ class Attempt:
     ----------
     n_known : int
         Of how many calls, in order, the results have come.
+    held : Held or None
+        Which modules of the user's the worker that runs it has imported; an engine sets it.
     """
 
     def __init__(self, batch, indices, exclusive=False, n_unread=0):
@@ -35,6 +37,7 @@ class Attempt:
         self.exclusive = exclusive
         self.n_unread = n_unread
         self.n_known = 0
+        self.held = None
         self._message = None
 
     @property
@@ -67,7 +70,7 @@ class Attempt:
             Up to how many calls the results are known with it; None for all calls.
         """
         n_known = len(self.indices) if n_known is None else n_known
-        self.batch.answer(self.indices[self.n_known : n_known], message)
+        self.batch.answer(self.indices[self.n_known : n_known], message, self.held)
         self.n_known = n_known
 
     def recover(self, records):

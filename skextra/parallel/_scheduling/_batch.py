@@ -27,6 +27,8 @@ class Batch:
         How many workers died in a call, by the index of the call.
     entries : dict of int to Entry
         Where the journal has a place for the result of a call, by the index of the call.
+    held : dict of int to Held
+        What the worker that answered a call had imported, by the index of the call.
     """
 
     def __init__(self, calls, callback, options=None, sharing=None):
@@ -36,6 +38,7 @@ class Batch:
         self.done = False
         self.n_deaths = {}
         self.entries = {}
+        self.held = {}
         self._callback = callback
         self._answers = _Answers(len(calls))
         self._error = None
@@ -57,9 +60,10 @@ class Batch:
         except Exception:  # something of the user's that cannot even be looked at
             return "a call"
 
-    def answer(self, indices, message):
-        """Take what a worker sent for some of the calls."""
+    def answer(self, indices, message, held=None):
+        """Take what a worker sent for some of the calls, and what it had imported."""
         self._answers.add(indices, message)
+        self.held.update(dict.fromkeys(indices, held))
 
     def replace(self, index, error):
         """Take an error in place of the result of a fit whose search has an `error_score`."""

@@ -77,5 +77,9 @@ class Delivery:
             # A batch that cannot be read is left out; its caller gets that error soon.
             with contextlib.suppress(BaseException):
                 known = batch.known() if batch.entries else {}
-                found += [(entry, known[i]) for i, entry in batch.entries.items() if i in known]
+                found += [
+                    (entry, known[i], batch.held.get(i))
+                    for i, entry in batch.entries.items()
+                    if i in known
+                ]
         self._recorder.record(found)

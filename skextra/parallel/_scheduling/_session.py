@@ -2,7 +2,7 @@
 
 import collections
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from skextra.parallel._scheduling._attempt import Attempt
 from skextra.parallel._scheduling._batch import Batch
@@ -36,6 +36,11 @@ class SessionOptions:
         The devices that tasks use.
     tasks_per_device : int
         How many tasks may use a device at once.
+    is_journaled : bool
+        Whether results go to a journal.
+    files_token : object
+        Another one in each call: for each, an engine looks once whether the modules of the user's
+        that a worker has imported are still what their files hold.
     """
 
     settings: object
@@ -44,6 +49,8 @@ class SessionOptions:
     task_timeout: float | None = None
     devices: tuple | None = None
     tasks_per_device: int = 1
+    is_journaled: bool = False
+    files_token: object = field(default_factory=object)
 
 
 class Session:
@@ -92,6 +99,11 @@ class Session:
     def is_waiting(self):
         """Whether an attempt waits."""
         return bool(self.pending or self.pending_exclusive)
+
+    def start_call(self):
+        """Forget how long calls took; have workers compared with the files they imported."""
+        self.durations.reset()
+        self.options = replace(self.options, files_token=object())
 
     def submit(self, calls, callback):
         """Queue a batch of calls and return it."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from joblib import parallel_config
 
+from skextra._fingerprint._witness import unsaid_imports
 from skextra.parallel._errors import describe_call
 from skextra.parallel._messages import (
     DEVICE,
@@ -24,6 +25,7 @@ from skextra.parallel._messages import (
     SETTINGS,
     SHARED_RESULT,
     TASK,
+    WITNESS,
     pack,
     pack_error,
     unpack,
@@ -130,11 +132,20 @@ def _send(connection, message, outbox=None):
 
     The parent would wait for the rest for ever.
     """
+    _say_imports(connection)
     # The parent has gone: the next read says so too.
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         connection.send_bytes(message)
         if message[:1] == SHARED_RESULT:
             send_descriptors(connection, outbox.segments)
+
+
+def _say_imports(connection):
+    """Say which modules results depend on, before any of them is to be had."""
+    imported = unsaid_imports()
+    if imported:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            connection.send_bytes(pack(WITNESS, imported))
 
 
 def _flush():
@@ -195,6 +206,7 @@ class _Results:
         except Exception as error:
             return error
         is_shared = message[:1] == SHARED_RESULT
+        _say_imports(self._connection)
         if is_shared or not self._progress.keep(self._n_secured, end, message):
             self.at_risk = _AT_RISK_WITHOUT_ROOM_SECONDS
             _flush()

@@ -44,5 +44,10 @@ def _remove_address():
 if any("multiprocessing.forkserver" in word for word in sys.orig_argv):
     _prepare_server()
 
+from skextra._fingerprint._witness import watch_imports  # noqa: E402
+
+if any("multiprocessing.forkserver" in word for word in sys.orig_argv):
+    watch_imports()
+
 import skextra.parallel._worker._main  # noqa: E402, F401  what every worker runs
 from skextra.parallel._sharing._store import FOLDERS_FILE, remove_folders  # noqa: E402

@@ -12,7 +12,7 @@ from skextra.parallel._engines._processes._channel import drain
 from skextra.parallel._engines._processes._out_of_memory import oom_kills
 from skextra.parallel._engines._processes._worker_set import WorkerSet
 from skextra.parallel._errors import Death
-from skextra.parallel._messages import ERROR, NOT_READY, PARTIAL
+from skextra.parallel._messages import ERROR, NOT_READY, PARTIAL, WITNESS, unpack
 
 IDLE_SECONDS = 300
 
@@ -133,6 +133,9 @@ class ProcessEngine(Engine):
             yield from self._on_message(worker, message)
 
     def _on_message(self, worker, message):
+        if message[:1] == WITNESS:
+            worker.held.update(unpack(message))
+            return
         execution = worker.execution
         if execution is None:  # its attempt was cancelled meanwhile
             return

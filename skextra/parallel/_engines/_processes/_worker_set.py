@@ -52,7 +52,7 @@ class WorkerSet:
         """Send an attempt to an idle worker or to a new one, and return that worker."""
         options = attempt.options
         device = self.free_device(options)
-        worker = self._idle_worker(options.initializer, device) or self._new_worker(device)
+        worker = self._idle_worker(options, device) or self._new_worker(device)
         if device is not None:
             worker.has_slot = True
             self._slots.take(device)
@@ -137,13 +137,13 @@ class WorkerSet:
             if key.events != events:
                 self.selector.modify(channel, events, key.data)
 
-    def _idle_worker(self, initializer, device):
+    def _idle_worker(self, options, device):
         candidates = [worker for worker in self._idle if worker.device == device]
-        fitting = [worker for worker in candidates if worker.initializer in (None, initializer)]
-        if fitting:
-            self._idle.remove(fitting[-1])
-            return fitting[-1]
-        for worker in candidates:  # another initializer has run in these
+        for worker in reversed(candidates):
+            if worker.is_fit_for(options):
+                self._idle.remove(worker)
+                return worker
+        for worker in candidates:
             self.shut_down(worker)
         return None
 

@@ -2,6 +2,7 @@
 
 import time
 
+from skextra._fingerprint._witness import Held
 from skextra.parallel._engines._processes._worker_process import WorkerProcess
 
 
@@ -55,6 +56,8 @@ class Worker:
         The messages that prepared the process last.
     execution : Execution or None
         What it runs; None if it is idle.
+    held : Held
+        Which modules of the user's the process has imported.
     deadline : float or None
         When an idle worker is to shut down, or one that shuts down is to be killed.
     """
@@ -65,6 +68,8 @@ class Worker:
         self.execution = self.deadline = None
         self.shutting_down = False
         self.has_slot = False
+        self.held = Held()
+        self._files_token = None  # the call for which `held` was compared with the files
 
     @property
     def device(self):
@@ -81,9 +86,28 @@ class Worker:
             self.initializer = options.initializer
             channel.send(options.initializer)
         self.deadline = None
+        self.held.is_unexplained |= not options.is_journaled
+        attempt.held = self.held
         self.execution = Execution(attempt)
         self.process.progress.reset()
         channel.send(attempt.message())
+
+    def is_fit_for(self, options):
+        """Return whether the process may run attempts of a session.
+
+        A process in which another initializer has run, or that holds modules of the user's in an
+        older state than their files have now, may not.
+        """
+        return self.initializer in (None, options.initializer) and self._is_current(options)
+
+    def _is_current(self, options):
+        if self._files_token is options.files_token:
+            return True
+        self._files_token = options.files_token
+        if options.is_journaled and self.held.is_unexplained:
+            # What an earlier task has imported by a computed name, no key knows.
+            return not (self.held.has_users_modules() or self.held.is_stale())
+        return not self.held.is_stale()
 
     def end_execution(self):
         """Forget the attempt, which is over."""
