@@ -57,11 +57,14 @@ class Fingerprinter:
     ----------
     files : dict
         The hash of the file of each module of the user's that a fingerprint so far depends on.
+    texts : dict
+        How values are written out, by their fingerprint, for those who need that often.
     """
 
     def __init__(self):
         self._snapshot = Snapshot()
         self._code = {}
+        self.texts = {}
         self._shared = {}  # what many values have in common, and its fingerprint, by identity
 
     @property

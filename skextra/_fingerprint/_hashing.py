@@ -5,13 +5,16 @@ import hashlib
 
 def make_hash(*parts):
     """Hash texts, bytes and buffers; only the last may be a buffer."""
-    state = hashlib.sha1(usedforsecurity=False)
+    pieces = []
     for part in parts:
-        if isinstance(part, str):
+        if type(part) is str:
             part = part.encode("utf-8", "surrogatepass")
-        state.update(len(part).to_bytes(8, "little") if isinstance(part, bytes) else b"buffer")
-        state.update(part)
-    return state.digest()
+        if type(part) is not bytes:
+            state = hashlib.sha1(b"".join([*pieces, b"buffer"]), usedforsecurity=False)
+            state.update(part)
+            return state.digest()
+        pieces += (len(part).to_bytes(8, "little"), part)
+    return hashlib.sha1(b"".join(pieces), usedforsecurity=False).digest()
 
 
 def sorted_items(mapping):

@@ -114,7 +114,7 @@ class Walk:
         package = kind.__module__.partition(".")[0]
         if package == "torch" and hasattr(value, "detach"):
             return self._tensor(value)
-        if package == "pandas" and hasattr(value, "to_numpy"):
+        if package == "pandas" and hasattr(value, "to_numpy") and hasattr(value, "shape"):
             return self._table(value)
         if package == "scipy" and hasattr(value, "asformat"):
             return self._sparse(value)

@@ -201,8 +201,8 @@ class History:
 
     Attributes
     ----------
-    kinds : set of (str, str or None)
-        The functions and estimators of its results.
+    kinds : set of (str, str)
+        The functions of its results, and the classes of the estimators.
     has_found : bool
         Whether this program has found any of them, or been told that it did not.
     """
@@ -210,6 +210,11 @@ class History:
     def __init__(self, kinds):
         self.kinds = kinds
         self.has_found = False
+
+
+def kind_of(function, estimator):
+    """Return what two calls have in common that differ in parameters or data only."""
+    return function, (estimator or "").partition("(")[0]
 
 
 _histories = {}  # by path
@@ -225,7 +230,7 @@ def _remember_history(path, connection):
     known = connection.execute("SELECT count(*) FROM results").fetchone()[0] and path in _histories
     if not known:
         kinds = connection.execute("SELECT DISTINCT function, estimator FROM results")
-        _histories[path] = History(set(kinds.fetchall()))
+        _histories[path] = History({kind_of(*row) for row in kinds})
 
 
 _files = {}  # the open ones: how many use them

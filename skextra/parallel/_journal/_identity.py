@@ -59,21 +59,29 @@ class Identity:
         estimator, parameters = given.pop("estimator"), given.pop("parameters", None)
         splits = [self._shared(name, given.pop(name, None)) for name in _OF_A_SPLIT]
         data = [self._shared(name, given.pop(name, None)) for name in _DATA]
+        of_estimator = self._of("estimator", estimator)
         candidate = make_hash(
             "fit",
             self._function,
             self._config,
-            self._of("estimator", estimator),
+            of_estimator,
             self._of("parameters", None if parameters is None else sorted_pairs(parameters)),
             *(part for name in sorted(given) for part in (name, self._shared(name, given[name]))),
         )
         self.row |= {
-            "estimator": reprlib.repr(estimator),
+            "estimator": self._text(estimator, of_estimator),
             "candidate": make_hash(candidate, *data),
             "parameters": pack_simply(RESULT, parameters),
             "fold": (kwargs.get("split_progress") or (None,))[0],
         }
         return make_hash(candidate, *data, *splits)
+
+    def _text(self, estimator, of_estimator):
+        """Write an estimator out, once: it takes longer than all the rest."""
+        texts = self._fingerprinter.texts
+        if of_estimator not in texts:
+            texts[of_estimator] = reprlib.repr(estimator)
+        return texts[of_estimator]
 
     def _call(self, given):
         parts = [(name, self._argument(name, given[name])) for name in sorted(given)]

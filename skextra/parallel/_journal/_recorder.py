@@ -14,6 +14,7 @@ from skextra._fingerprint._witness import explain
 from skextra.parallel._journal._file import (
     JournalError,
     close_journal,
+    kind_of,
     open_journal,
     program_history,
 )
@@ -146,7 +147,7 @@ class Recorder:
         explain(self._fingerprinter.files)
         key = make_hash(self._base, identity.key)
         self._n_calls += 1
-        self._kinds.add((identity.row["function"], identity.row.get("estimator")))
+        self._kinds.add(kind_of(identity.row["function"], identity.row.get("estimator")))
         places = self._seeded if identity.is_seeded else self._unseeded
         occurrence, places[key] = places[key], places[key] + 1
         error_score = call[2].get("error_score")
