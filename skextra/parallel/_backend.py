@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import itertools
 import multiprocessing
 import os
 import sys
@@ -24,13 +25,16 @@ from skextra.parallel._scheduling._current import get_scheduler
 from skextra.parallel._scheduling._session import SessionOptions, open_session
 from skextra.parallel._sharing._store import Store
 from skextra.parallel._worker._loading import check_not_loading
-from skextra.parallel._worker._main import Settings
+from skextra.parallel._worker._surroundings import Settings
+from skextra.parallel._worker._threads import with_more_limits
 
 # Handing out a batch takes about a quarter of a millisecond, and the last batch keeps the other
 # workers waiting: a batch should take about so long.
 _BATCH_SECONDS = 0.03
 # At most so much work per worker is lost if a program with a journal is killed.
 _JOURNALED_BATCH_SECONDS = 0.01
+
+_call_numbers = itertools.count()
 
 
 def _make_store(max_nbytes=2**20, mmap_mode="r", temp_folder=None, **others):
@@ -212,8 +216,11 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         return self._workers.durations.batch_size(seconds)
 
     def start_call(self):
-        """Forget how long the calls of the last ``Parallel`` took."""
-        self._workers.durations.reset()
+        """Forget how long the calls of the last ``Parallel`` took, and what its tasks changed."""
+        session = self._workers
+        session.durations.reset()
+        settings = pack(SETTINGS, self._settings(session.n_workers))
+        session.options = dataclasses.replace(session.options, settings=settings)
 
     def stop_call(self):
         """Let the caller have its arrays back, to change them if it will."""
@@ -253,22 +260,36 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         self._workers.abort()
         self._workers = self._open_session(n_jobs) if ensure_ready else None
 
-    def _open_session(self, n_jobs):
-        options = self._options
-        settings = Settings(
+    def _prepare_worker_env(self, n_jobs):
+        n_threads = self._options.inner_max_num_threads
+        share = n_threads or max(cpu_count() // n_jobs, 1)
+        environment = super()._prepare_worker_env(n_jobs)
+        return with_more_limits(environment, share, n_threads is not None)
+
+    def _settings(self, n_jobs):
+        try:
+            directory = os.getcwd()
+        except OSError:  # removed
+            directory = None
+        return Settings(
             environment={**os.environ, **self._prepare_worker_env(n_jobs)},
-            directory=os.getcwd(),
+            directory=directory,
             sys_path=list(sys.path),
             nested_backend=self.get_nested_backend(),
             # Small results are not worth a file each.
             max_nbytes=max(self._sharing.max_nbytes, 2**20),
+            n_call=next(_call_numbers),
         )
+
+    def _open_session(self, n_jobs):
+        options = self._options
         initializer = None
         if options.initializer is not None:
             initializer = pack(INITIALIZER, (options.initializer, tuple(options.initargs)))
         session_options = SessionOptions(
-            pack(SETTINGS, settings),
+            pack(SETTINGS, self._settings(n_jobs)),
             initializer,
+            thread_limits=tuple(sorted(self._prepare_worker_env(n_jobs).items())),
             max_retries=options.max_retries,
             task_timeout=options.task_timeout,
             devices=None if options.devices is None else tuple(options.devices),

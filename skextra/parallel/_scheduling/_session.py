@@ -28,6 +28,9 @@ class SessionOptions:
     initializer : bytes-like or None
         The pickled message with the caller's initializer. It runs once in a process, and a
         process in which another initializer has run is not used.
+    thread_limits : tuple
+        The variables that limit the threads of libraries. A process in which these were others is
+        not used.
     max_retries : int
         How often a call is run again after its worker died. The last retry runs exclusively.
     task_timeout : float or None
@@ -40,6 +43,7 @@ class SessionOptions:
 
     settings: object
     initializer: object = None
+    thread_limits: tuple = ()
     max_retries: int = 2
     task_timeout: float | None = None
     devices: tuple | None = None
@@ -105,9 +109,11 @@ class Session:
         # So many are pickled ahead that no worker waits for it, and no more, for memory's sake.
         if len(self.pending) < self.n_workers:
             attempt.message()
-        # If all its workers are busy, the dispatcher need not know before one of them is done.
-        wake = len(self.running) < self.n_workers
-        self.scheduler.post(self.scheduler.enqueue, self, attempt, wake=wake)
+        self.scheduler.post(self.scheduler.enqueue, self, attempt, wake=False)
+        # If all its workers are busy, the dispatcher need not know before one of them is done. It
+        # looks for commands after that, so that the question must come after the command.
+        if len(self.running) < self.n_workers:
+            self.scheduler.engine.wake()
         return batch
 
     def _look_up(self, batch):

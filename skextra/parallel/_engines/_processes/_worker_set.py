@@ -52,7 +52,7 @@ class WorkerSet:
         """Send an attempt to an idle worker or to a new one, and return that worker."""
         options = attempt.options
         device = self.free_device(options)
-        worker = self._idle_worker(options.initializer, device) or self._new_worker(device)
+        worker = self._idle_worker(options, device) or self._new_worker(device)
         if device is not None:
             worker.has_slot = True
             self._slots.take(device)
@@ -63,7 +63,9 @@ class WorkerSet:
     def keep(self, worker):
         """Let a worker whose attempt has ended wait for the next attempt."""
         self.free_slot(worker)
-        if not worker.shutting_down:
+        if worker.process.progress.has_grown:  # what its tasks use leaks: a new worker has it not
+            self.shut_down(worker)
+        elif not worker.shutting_down:
             worker.deadline = time.monotonic() + self._idle_seconds
             self._idle.append(worker)
 
@@ -137,13 +139,13 @@ class WorkerSet:
             if key.events != events:
                 self.selector.modify(channel, events, key.data)
 
-    def _idle_worker(self, initializer, device):
+    def _idle_worker(self, options, device):
         candidates = [worker for worker in self._idle if worker.device == device]
-        fitting = [worker for worker in candidates if worker.initializer in (None, initializer)]
+        fitting = [worker for worker in candidates if worker.fits(options)]
         if fitting:
             self._idle.remove(fitting[-1])
             return fitting[-1]
-        for worker in candidates:  # another initializer has run in these
+        for worker in candidates:  # another initializer has run in these, or with other threads
             self.shut_down(worker)
         return None
 

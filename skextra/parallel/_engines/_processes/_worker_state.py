@@ -53,6 +53,8 @@ class Worker:
     ----------
     settings, initializer : buffer or None
         The messages that prepared the process last.
+    thread_limits : tuple or None
+        Those of the process, for its life: libraries read them once. None before its first task.
     execution : Execution or None
         What it runs; None if it is idle.
     deadline : float or None
@@ -61,7 +63,7 @@ class Worker:
 
     def __init__(self, device):
         self.process = WorkerProcess(device)
-        self.settings = self.initializer = None
+        self.settings = self.initializer = self.thread_limits = None
         self.execution = self.deadline = None
         self.shutting_down = False
         self.has_slot = False
@@ -71,11 +73,19 @@ class Worker:
         """The device of its process."""
         return self.process.device
 
+    def fits(self, options):
+        """Return whether the process may run attempts with these `SessionOptions`."""
+        return self.initializer in (None, options.initializer) and self.thread_limits in (
+            None,
+            options.thread_limits,
+        )
+
     def begin(self, attempt):
         """Prepare the process for an attempt, and send it."""
         channel, options = self.process.channel, attempt.options
         if self.settings != options.settings:
             self.settings = options.settings
+            self.thread_limits = options.thread_limits
             channel.send(options.settings)
         if self.initializer != options.initializer:
             self.initializer = options.initializer
