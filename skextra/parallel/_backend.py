@@ -1,9 +1,9 @@
 """joblib's contract: what `joblib.Parallel` calls, and when."""
 
 import contextlib
+import copy
 import dataclasses
 import itertools
-import multiprocessing
 import os
 import sys
 import threading
@@ -126,6 +126,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         )
         super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads)
         self.parallel = None
+        self._is_of_one_parallel = False
         self._recorder = None
         self._workers = None  # the session; joblib's tests look at it by this name
         self._sharing = None
@@ -179,20 +180,22 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         return n_jobs
 
     def _can_start_processes(self):
-        if multiprocessing.current_process().daemon:
-            reason = "in a daemonic process"
-        elif not (self.in_main_thread() or self.nesting_level == 0):
-            reason = "below threads"
-        else:
+        if self._options.need_workers or self.in_main_thread() or self.nesting_level == 0:
             return True
         warnings.warn(
-            f"Skextra-backed parallel loops cannot be nested {reason}, setting n_jobs=1",
+            "Skextra-backed parallel loops cannot be nested below threads, setting n_jobs=1",
             stacklevel=4,
         )
         return False
 
     def configure(self, n_jobs=1, parallel=None, prefer=None, require=None, **options):
         """Prepare for the calls of one ``Parallel`` and return how many tasks run at once."""
+        if not self._is_of_one_parallel:
+            # joblib hands one backend to every ``Parallel`` of a `parallel_config`, such as those
+            # that an iterator of tasks runs, and then asks the one that it gets here.
+            backend = copy.copy(self)
+            backend._is_of_one_parallel = True
+            raise FallbackToBackend(backend)
         self._options = self._configured_options.updated(options)
         n_at_once = self._n_at_once(n_jobs)
         n_jobs = self.effective_n_jobs(n_jobs)
@@ -219,6 +222,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         """Forget how long the calls of the last ``Parallel`` took, and what its tasks changed."""
         session = self._workers
         session.durations.reset()
+        session.n_workers = session.max_workers
         settings = pack(SETTINGS, self._settings(session.n_workers))
         session.options = dataclasses.replace(session.options, settings=settings)
 
@@ -256,7 +260,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
 
     def abort_everything(self, ensure_ready=True):
         """Kill the workers that still run tasks of this call."""
-        n_jobs = self._workers.n_workers
+        n_jobs = self._workers.max_workers
         self._workers.abort()
         self._workers = self._open_session(n_jobs) if ensure_ready else None
 

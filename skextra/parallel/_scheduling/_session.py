@@ -14,6 +14,8 @@ from skextra.parallel._searches import takes_error_score
 # How long an ended session waits for its last results to reach the journal, or, if the dispatcher
 # is held up, for the dispatcher.
 _WAIT_SECONDS = 1
+# After memory ran out, one attempt more at once is tried when so many per worker have ended well.
+_ATTEMPTS_BEFORE_MORE = 8
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class Session:
 
     def __init__(self, scheduler, n_workers, options, delivery, sharing=None, recorder=None):
         self.scheduler = scheduler
-        self.n_workers = n_workers
+        self.n_workers = self.max_workers = n_workers
         self.options = options
         self.durations = CallDurations()
         self.closed = False
@@ -91,6 +93,7 @@ class Session:
         self._sharing = sharing
         self._recorder = recorder
         self._ended = threading.Event()
+        self._n_ended_well = 0  # since memory ran out
 
     @property
     def is_waiting(self):
@@ -138,6 +141,15 @@ class Session:
             batch.fail(error)
         self._delivery.put(batch)
 
+    def handle_end(self, n_calls, seconds):
+        """Learn from an attempt that has ended: how long calls take, and that memory suffices."""
+        self.durations.record(n_calls, seconds)
+        if self.n_workers < self.max_workers:
+            self._n_ended_well += 1
+            if self._n_ended_well >= _ATTEMPTS_BEFORE_MORE * self.n_workers:
+                self.n_workers += 1
+                self._n_ended_well = 0
+
     def handle_death(self, attempt, position, death):
         """Queue the calls of an attempt again whose worker died, or give them up.
 
@@ -159,6 +171,7 @@ class Session:
             n_deaths = batch.n_deaths[index] = batch.n_deaths.get(index, 0) + 1
             if death.out_of_memory:  # there was not enough memory for so many
                 self.n_workers = max(1, self.n_workers - 1)
+                self._n_ended_well = 0
         decision = after_death(attempt, position, death, n_deaths, self.options)
         for retry in reversed(decision.retries):
             (self.pending_exclusive if retry.exclusive else self.pending).appendleft(retry)
