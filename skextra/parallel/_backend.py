@@ -2,8 +2,9 @@
 
 import collections
 import contextlib
+import copy
 import dataclasses
-import multiprocessing
+import itertools
 import os
 import sys
 import threading
@@ -25,13 +26,16 @@ from skextra.parallel._scheduling._current import get_scheduler
 from skextra.parallel._scheduling._session import SessionOptions, open_session
 from skextra.parallel._sharing._store import Store
 from skextra.parallel._worker._loading import check_not_loading
-from skextra.parallel._worker._main import Settings
+from skextra.parallel._worker._surroundings import Settings
+from skextra.parallel._worker._threads import with_more_limits
 
 # Handing out a batch takes about a quarter of a millisecond, and the last batch keeps the other
 # workers waiting: a batch should take about so long.
 _BATCH_SECONDS = 0.03
 # At most so much work per worker is lost if a program with a journal is killed.
 _JOURNALED_BATCH_SECONDS = 0.01
+
+_call_numbers = itertools.count()
 
 
 def _make_store(max_nbytes=2**20, mmap_mode="r", temp_folder=None, **others):
@@ -124,6 +128,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         )
         super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads)
         self.parallel = None
+        self._is_of_one_parallel = False
         self._recorder = None
         self._unseeded_calls = collections.Counter()  # so far, with this configuration
         self._workers = None  # the session; joblib's tests look at it by this name
@@ -180,14 +185,10 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         return n_jobs
 
     def _can_start_processes(self):
-        if multiprocessing.current_process().daemon:
-            reason = "in a daemonic process"
-        elif not (self.in_main_thread() or self.nesting_level == 0):
-            reason = "below threads"
-        else:
+        if self._options.need_workers or self.in_main_thread() or self.nesting_level == 0:
             return True
         warnings.warn(
-            f"Skextra-backed parallel loops cannot be nested {reason}, setting n_jobs=1",
+            "Skextra-backed parallel loops cannot be nested below threads, setting n_jobs=1",
             stacklevel=4,
         )
         return False
@@ -219,12 +220,11 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         FallbackToBackend
             If joblib is to run the tasks elsewhere: in this process, for one task at a time.
         """
-        if self._workers is not None:
-            # An iterator of tasks calls ``Parallel`` in the same `parallel_config`, which has but
-            # one backend for both calls.
-            given = vars(self._configured_options)
-            backend = type(self)(nesting_level=self.nesting_level, **given)
-            backend._unseeded_calls = self._unseeded_calls
+        if not self._is_of_one_parallel:
+            # joblib hands one backend to every ``Parallel`` of a `parallel_config`, such as those
+            # that an iterator of tasks runs, and then asks the one that it gets here.
+            backend = copy.copy(self)
+            backend._is_of_one_parallel = True
             raise FallbackToBackend(backend)
         self._options = self._configured_options.updated(options)
         n_at_once = self._n_at_once(n_jobs)
@@ -255,8 +255,9 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         return self._workers.durations.batch_size(seconds)
 
     def start_call(self):
-        """Forget how long the calls of the last ``Parallel`` took, and what workers hold."""
-        self._workers.start_call()
+        """Forget how long the calls of the last ``Parallel`` took, and what its tasks changed."""
+        session = self._workers
+        session.start_call(pack(SETTINGS, self._settings(session.max_workers)))
 
     def stop_call(self):
         """Let the caller have its arrays back, to change them if it will."""
@@ -322,7 +323,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         ensure_ready : bool, default=True
             Whether more tasks may follow.
         """
-        n_jobs = self._workers.n_workers
+        n_jobs = self._workers.max_workers
         self._workers.abort()
         self._workers = self._open_session(n_jobs) if ensure_ready else None
 
@@ -332,22 +333,36 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
             initializer = options.initializer, options.initargs
         return Recorder(options.journal, initializer, self._unseeded_calls)
 
-    def _open_session(self, n_jobs):
-        options = self._options
-        settings = Settings(
+    def _prepare_worker_env(self, n_jobs):
+        n_threads = self._options.inner_max_num_threads
+        share = n_threads or max(cpu_count() // n_jobs, 1)
+        environment = super()._prepare_worker_env(n_jobs)
+        return with_more_limits(environment, share, n_threads is not None)
+
+    def _settings(self, n_jobs):
+        try:
+            directory = os.getcwd()
+        except OSError:  # removed
+            directory = None
+        return Settings(
             environment={**os.environ, **self._prepare_worker_env(n_jobs)},
-            directory=os.getcwd(),
+            directory=directory,
             sys_path=list(sys.path),
             nested_backend=self.get_nested_backend(),
             # Small results are not worth a file each.
             max_nbytes=max(self._sharing.max_nbytes, 2**20),
+            n_call=next(_call_numbers),
         )
+
+    def _open_session(self, n_jobs):
+        options = self._options
         initializer = None
         if options.initializer is not None:
             initializer = pack(INITIALIZER, (options.initializer, tuple(options.initargs)))
         session_options = SessionOptions(
-            pack(SETTINGS, settings),
+            pack(SETTINGS, self._settings(n_jobs)),
             initializer,
+            thread_limits=tuple(sorted(self._prepare_worker_env(n_jobs).items())),
             max_retries=options.max_retries,
             task_timeout=options.task_timeout,
             devices=None if options.devices is None else tuple(options.devices),

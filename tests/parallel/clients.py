@@ -9,7 +9,7 @@ import threading
 from skextra.parallel._backend import SkextraBackend
 from skextra.parallel._messages import SETTINGS, pack
 from skextra.parallel._scheduling._session import SessionOptions, open_session
-from skextra.parallel._worker._main import Settings
+from skextra.parallel._worker._surroundings import Settings
 
 
 class Client:

@@ -166,7 +166,7 @@ class Scheduler:
         attempt = event.attempt
         session = self._release(attempt)
         if isinstance(event, Ended):
-            session.durations.record(len(attempt.indices), event.seconds)
+            session.handle_end(len(attempt.indices), event.seconds)
             self._start_attempts()  # first, so that the worker need not wait for joblib
             if attempt.batch.complete or event.failed:
                 session.finish(attempt.batch)

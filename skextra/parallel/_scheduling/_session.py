@@ -14,6 +14,8 @@ from skextra.parallel._searches import takes_error_score
 # How long an ended session waits for its last results to reach the journal, or, if the dispatcher
 # is held up, for the dispatcher.
 _WAIT_SECONDS = 1
+# After memory ran out, one attempt more at once is tried when so many per worker have ended well.
+_ATTEMPTS_BEFORE_MORE = 8
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,9 @@ class SessionOptions:
     initializer : bytes-like or None
         The pickled message with the caller's initializer. It runs once in a process, and a
         process in which another initializer has run is not used.
+    thread_limits : tuple
+        The variables that limit the threads of libraries. A process in which these were others is
+        not used.
     max_retries : int
         How often a call is run again after its worker died. The last retry runs exclusively.
     task_timeout : float or None
@@ -45,6 +50,7 @@ class SessionOptions:
 
     settings: object
     initializer: object = None
+    thread_limits: tuple = ()
     max_retries: int = 2
     task_timeout: float | None = None
     devices: tuple | None = None
@@ -83,7 +89,7 @@ class Session:
 
     def __init__(self, scheduler, n_workers, options, delivery, sharing=None, recorder=None):
         self.scheduler = scheduler
-        self.n_workers = n_workers
+        self.n_workers = self.max_workers = n_workers
         self.options = options
         self.durations = CallDurations()
         self.closed = False
@@ -94,16 +100,24 @@ class Session:
         self._sharing = sharing
         self._recorder = recorder
         self._ended = threading.Event()
+        self._n_ended_well = 0  # since memory ran out
 
     @property
     def is_waiting(self):
         """Whether an attempt waits."""
         return bool(self.pending or self.pending_exclusive)
 
-    def start_call(self):
-        """Forget how long calls took; have workers compared with the files they imported."""
+    def start_call(self, settings):
+        """Prepare for the next call of the same ``Parallel``.
+
+        Parameters
+        ----------
+        settings : bytes-like
+            Those of that call: a task may have changed the directory or the environment.
+        """
         self.durations.reset()
-        self.options = replace(self.options, files_token=object())
+        self.n_workers = self.max_workers
+        self.options = replace(self.options, settings=settings, files_token=object())
 
     def submit(self, calls, callback):
         """Queue a batch of calls and return it."""
@@ -117,9 +131,11 @@ class Session:
         # So many are pickled ahead that no worker waits for it, and no more, for memory's sake.
         if len(self.pending) < self.n_workers:
             attempt.message()
-        # If all its workers are busy, the dispatcher need not know before one of them is done.
-        wake = len(self.running) < self.n_workers
-        self.scheduler.post(self.scheduler.enqueue, self, attempt, wake=wake)
+        self.scheduler.post(self.scheduler.enqueue, self, attempt, wake=False)
+        # If all its workers are busy, the dispatcher need not know before one of them is done. It
+        # looks for commands after that, so that the question must come after the command.
+        if len(self.running) < self.n_workers:
+            self.scheduler.engine.wake()
         return batch
 
     def _look_up(self, batch):
@@ -144,6 +160,15 @@ class Session:
             batch.fail(error)
         self._delivery.put(batch)
 
+    def handle_end(self, n_calls, seconds):
+        """Learn from an attempt that has ended: how long calls take, and that memory suffices."""
+        self.durations.record(n_calls, seconds)
+        if self.n_workers < self.max_workers:
+            self._n_ended_well += 1
+            if self._n_ended_well >= _ATTEMPTS_BEFORE_MORE * self.n_workers:
+                self.n_workers += 1
+                self._n_ended_well = 0
+
     def handle_death(self, attempt, position, death):
         """Queue the calls of an attempt again whose worker died, or give them up.
 
@@ -165,6 +190,7 @@ class Session:
             n_deaths = batch.n_deaths[index] = batch.n_deaths.get(index, 0) + 1
             if death.out_of_memory:  # there was not enough memory for so many
                 self.n_workers = max(1, self.n_workers - 1)
+                self._n_ended_well = 0
         decision = after_death(attempt, position, death, n_deaths, self.options)
         for retry in reversed(decision.retries):
             (self.pending_exclusive if retry.exclusive else self.pending).appendleft(retry)

@@ -49,7 +49,7 @@ class Store:
         self.max_nbytes = _NEVER if None in (max_nbytes, mmap_mode) else max_nbytes
         self._mode = "c" if mmap_mode in ("r", "c", None) else "r+"
         if folder is None and not can_be_nameless():
-            folder = tempfile.gettempdir()
+            folder = _any_folder()
         self._parent_folder = folder
         self._folder = None
         self._remove_folder = None
@@ -125,7 +125,10 @@ class Store:
             os.makedirs(parent, exist_ok=True)
             self._folder = tempfile.mkdtemp(prefix=f"skextra-{os.getpid()}-", dir=parent)
             self._remove_folder = weakref.finalize(self, _remove, self._folder, os.getpid())
-            with open(os.path.join(util.get_temp_dir(), FOLDERS_FILE), "a") as file:
+            with (
+                contextlib.suppress(OSError),  # no folder for temporary files: not the end of it
+                open(os.path.join(util.get_temp_dir(), FOLDERS_FILE), "a") as file,
+            ):
                 file.write(f"{self._folder}\n")
         return self._folder
 
@@ -155,6 +158,13 @@ class Outbox:
         segment.handle = len(self.segments), content.nbytes
         self.segments.append(segment)
         return segment
+
+
+def _any_folder():
+    try:
+        return tempfile.gettempdir()
+    except OSError:  # no folder for temporary files can be written to
+        return "/dev/shm"
 
 
 def _sample(array):

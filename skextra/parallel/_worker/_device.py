@@ -1,7 +1,5 @@
 """The device of a worker process, and how its tasks learn of it."""
 
-import os
-
 # In a worker process: the device that it was started for.
 _device = None
 
@@ -34,24 +32,30 @@ def bind(device):
     _device = device
 
 
-def hide_others(environment):
-    """Leave only the worker's own device visible to CUDA, which looks when it is first used.
+def visible_devices(environment):
+    """Return the variable that leaves only the worker's own device visible to CUDA.
+
+    CUDA reads it when it is first used.
 
     Parameters
     ----------
     environment : mapping
         The parent's, which may itself see only some devices.
+
+    Returns
+    -------
+    variables : dict
+        Empty if the worker has no device of its own.
     """
     if not _is_cuda(_device):
-        return
+        return {}
     index = int(_device.partition(":")[2] or 0)
     visible = environment.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(index)
-        return
+        return {"CUDA_VISIBLE_DEVICES": str(index)}
     names = visible.split(",")
-    # One that the parent does not see is not there for the worker either.
-    os.environ["CUDA_VISIBLE_DEVICES"] = names[index].strip() if index < len(names) else ""
+    # A device that the parent does not see is not there for the worker either.
+    return {"CUDA_VISIBLE_DEVICES": names[index].strip() if index < len(names) else ""}
 
 
 def _is_cuda(device):

@@ -4,11 +4,9 @@ import atexit
 import contextlib
 import copy
 import gc
-import os
 import pickle
 import sys
 import time
-from dataclasses import dataclass
 
 import numpy as np
 from joblib import parallel_config
@@ -34,8 +32,10 @@ from skextra.parallel._sharing._segments import any_mapped, send_descriptors
 from skextra.parallel._sharing._store import Outbox
 from skextra.parallel._worker import _device
 from skextra.parallel._worker._loading import load
+from skextra.parallel._worker._memory import MemoryWatch
 from skextra.parallel._worker._progress import ROOM
-from skextra.parallel._worker._startup import become_worker, limit_threads
+from skextra.parallel._worker._startup import become_worker
+from skextra.parallel._worker._surroundings import Surroundings
 
 # Results are secured when so much work would be lost. It costs a microsecond or two, which tiny
 # calls share.
@@ -46,28 +46,6 @@ _SCALARS = {bool, bytes, float, int, str, type(None)}
 
 # After this long without a message a worker looks for arrays that nobody can reach any more.
 IDLE_SECONDS = 0.5
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a worker takes over from its parent before it runs the tasks of a call."""
-
-    environment: dict  # the parent's, with the limits on threads in it
-    directory: str
-    sys_path: list
-    nested_backend: tuple  # joblib's backend and n_jobs for calls inside a task
-    max_nbytes: float | None = None  # results over this size come back in shared memory
-
-    def apply(self):
-        """Make this process like the parent; the limits on threads hold in this thread."""
-        for name in os.environ.keys() - self.environment.keys():
-            del os.environ[name]
-        os.environ.update(self.environment)
-        _device.hide_others(self.environment)
-        sys.path[:] = self.sys_path
-        with contextlib.suppress(OSError):  # the parent's directory may be gone
-            os.chdir(self.directory)
-        limit_threads(self.environment)
 
 
 def main(connection, stderr, progress):
@@ -90,7 +68,7 @@ def main(connection, stderr, progress):
 
 def _serve(connection, progress):
     """Answer messages until the pool says or shows that it is over."""
-    settings = None
+    settings, surroundings, memory = None, Surroundings(), None
     while True:
         try:
             # Something that refers to itself may keep a large array; idle, there is time to look.
@@ -103,6 +81,10 @@ def _serve(connection, progress):
         if kind == QUIT:
             return
         if kind == TASK:
+            if memory is None:
+                memory = MemoryWatch()
+            elif memory.has_grown():  # what the last task used is free by now
+                progress.has_grown = 1
             started = time.monotonic()
             outbox = Outbox(settings.max_nbytes)
             answer = _run_task(connection, message, progress, settings, outbox)
@@ -117,10 +99,10 @@ def _serve(connection, progress):
                 _device.bind(unpack(message))
             elif kind == SETTINGS:
                 settings = unpack(message)
-                settings.apply()
+                surroundings.apply(settings)
             elif kind == INITIALIZER:
                 function, args = load(unpack, message)
-                function(*args)
+                surroundings.initialize(settings, function, args)
         except BaseException as error:
             _flush()
             _send(connection, NOT_READY + bytes(pack_error(_from_caller(error))))

@@ -26,6 +26,7 @@ class Progress(ctypes.Structure):
         ("index", ctypes.c_longlong),  # of the call in its message; -1 before the first
         ("started", ctypes.c_double),  # by the monotonic clock, which all processes share
         ("seconds", ctypes.c_double),  # that the last task took
+        ("has_grown", ctypes.c_longlong),  # whether it holds too much memory to live on
         ("used", ctypes.c_longlong),  # bytes of the room
         ("_room", ctypes.c_ubyte * ROOM),
     )
@@ -79,7 +80,8 @@ class SharedProgress:
         if hasattr(os, "memfd_create"):
             self._descriptor = os.memfd_create("worker-progress", os.MFD_CLOEXEC)
         else:
-            with tempfile.TemporaryFile() as file:
+            folder = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+            with tempfile.TemporaryFile(dir=folder) as file:
                 self._descriptor = os.dup(file.fileno())
         os.ftruncate(self._descriptor, ctypes.sizeof(Progress))
 

@@ -12,8 +12,6 @@ import sys
 import threading
 from multiprocessing import connection as mp_connection
 
-import numpy as np
-
 from skextra.parallel._joblib import count_as_own_worker
 
 
@@ -32,33 +30,8 @@ def become_worker(stderr):
     _leave_the_terminal()
     _die_with_parent()
     count_as_own_worker()
-    _seed_anew()
     # multiprocessing ends its processes without these. What is there already is the server's.
     atexit._clear()
-
-
-def limit_threads(environment):
-    """Hold the libraries already loaded to what the environment says.
-
-    They read the environment once, when they were loaded, which may have been in the fork server;
-    those loaded from here on read it themselves.
-    """
-    from threadpoolctl import threadpool_limits
-
-    def limit(variable):
-        # OpenMP takes a list, one number a level of nesting.
-        first = environment[variable].split(",")[0]
-        return int(first) if first.isdigit() and int(first) > 0 else None
-
-    limits = {
-        "openmp": limit("OMP_NUM_THREADS"),
-        "blas": limit("OPENBLAS_NUM_THREADS"),
-        "mkl_rt": limit("MKL_NUM_THREADS"),
-        "libblis": limit("BLIS_NUM_THREADS"),
-    }
-    threadpool_limits({key: value for key, value in limits.items() if value is not None})
-    if "torch" in sys.modules and limits["openmp"] is not None:
-        sys.modules["torch"].set_num_threads(limits["openmp"])
 
 
 def _leave_the_terminal():
@@ -68,15 +41,6 @@ def _leave_the_terminal():
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     with contextlib.suppress(OSError, ValueError, AttributeError):  # no usable stderr
         faulthandler.enable(all_threads=False)
-
-
-def _seed_anew():
-    """Draw other numbers than the workers beside it, which were forked from the same state.
-
-    ``random`` of Python does so itself. Not loaded, NumPy's is seeded when it is.
-    """
-    if "numpy.random" in sys.modules:
-        np.random.seed()  # noqa: NPY002  the global one, from the system, as in a new process
 
 
 def _die_with_parent():
@@ -96,7 +60,8 @@ def _die_with_parent():
         fcntl.fcntl(parent.sentinel, fcntl.F_SETOWN, -os.getpid())
         flags = fcntl.fcntl(parent.sentinel, fcntl.F_GETFL)
         fcntl.fcntl(parent.sentinel, fcntl.F_SETFL, flags | os.O_ASYNC)
-        with contextlib.suppress(OSError):  # already dead: the sentinel is ready too
+        # Dead already, in which case the sentinel is ready too, or a Python without it.
+        with contextlib.suppress(OSError, AttributeError):
             watched.append(os.pidfd_open(parent.pid))
 
     def watch():

@@ -298,7 +298,7 @@ def test_out_of_memory_kill_reduces_tasks_at_once(monkeypatch, tmp_path):
                 time.sleep(0.001)
         return os.getpid()
 
-    results = parallel(batch_size=1, pre_dispatch="all")(delayed(work)(i) for i in range(12))
+    results = parallel(batch_size=1, pre_dispatch="all")(delayed(work)(i) for i in range(9))
     assert len(set(results[2:])) == 1
     scheduler.shut_down()
 

@@ -8,6 +8,8 @@ import threading
 # In an error message; more is kept, for what is left out of it.
 TAIL_CHARACTERS = 2000
 _KEPT_BYTES = 32_000
+_CRASH = "Fatal Python error: "
+_MAX_C_LINES = 4
 # What a dead worker has left may hold the pool up so long, and so many times a pipe's content.
 _DRAIN_SECONDS = 1
 _MAX_READS = 64
@@ -43,15 +45,8 @@ class StandardError:
                 self._lock.release()
 
     def tail(self):
-        """Return the end of what was written, as text."""
-        text = self._tail.decode(errors="replace")
-        # Python ends the stack of a crash with a list of all extension modules in one long line.
-        lines = [line for line in text.splitlines() if not line.startswith("Extension modules:")]
-        text = "\n".join(lines).strip()
-        if len(text) <= TAIL_CHARACTERS:
-            return text
-        text = text[-TAIL_CHARACTERS:]
-        return text.partition("\n")[2] or text  # whole lines, if there are any
+        """Return the end of what was written, as text; of a crash, the stack it happened in."""
+        return _shorten(self._tail.decode(errors="replace"))
 
     def _forward(self):
         """Show what comes until the worker, and all it has started, have closed the pipe."""
@@ -79,6 +74,30 @@ class StandardError:
             self._tail = (self._tail + data)[-_KEPT_BYTES:]
             _show(data)
         return True
+
+
+def _shorten(text):
+    """Cut a text to what a message has room for, and leave out what says little of a crash.
+
+    That is the list of extension modules in one long line and, from Python 3.14 on, all but the
+    first lines of the C stack. A stack begins with the most recent call, so that the end of a
+    long one is cut off.
+    """
+    lines, n_in_c = [], 0
+    for line in text.splitlines():
+        is_in_c = line.startswith("  Binary file ") or line == "  <truncated rest of calls>"
+        n_in_c = n_in_c + 1 if is_in_c else 0
+        if n_in_c <= _MAX_C_LINES and not line.startswith("Extension modules:"):
+            lines.append(line)
+    text = "\n".join(lines).strip()
+    crash = text.rfind(_CRASH)
+    if len(text) <= TAIL_CHARACTERS:
+        return text
+    if crash >= 0 and len(text) - crash > TAIL_CHARACTERS:
+        text = text[crash : crash + TAIL_CHARACTERS]
+        return text.rpartition("\n")[0]
+    text = text[-TAIL_CHARACTERS:]
+    return text.partition("\n")[2] or text  # whole lines, if there are any
 
 
 def _show(data):

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-from multiprocessing.process import _children as process_children
 
 from skextra.parallel._engines._processes._channel import Channel
 from skextra.parallel._engines._processes._fork_server import Process, context
@@ -38,7 +37,8 @@ class WorkerProcess:
         self.channel = Channel()
         reader, writer = context.Pipe(duplex=False)
         progress = SharedProgress()
-        self._process = Process(target=_main.main, args=(self.channel.theirs, writer, progress))
+        arguments = self.channel.theirs, writer, progress
+        self._process = Process(target=_main.main, args=arguments, daemon=False)
         try:
             self._process.start()
             self.progress = progress.map()
@@ -51,9 +51,6 @@ class WorkerProcess:
             self.channel.theirs.close()
             writer.close()
         self.standard_error = StandardError(reader)
-        # The engine ends the process. multiprocessing would wait for it at exit, in forks of this
-        # process too, and so would a user who joins all of `active_children`.
-        process_children.discard(self._process)
         self.pid = self._process.pid
         self.sentinel = self._process.sentinel
         self.device = device

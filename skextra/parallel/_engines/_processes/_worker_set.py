@@ -63,7 +63,9 @@ class WorkerSet:
     def keep(self, worker):
         """Let a worker whose attempt has ended wait for the next attempt."""
         self.free_slot(worker)
-        if not worker.shutting_down:
+        if worker.process.progress.has_grown:  # what its tasks use leaks: a new worker has it not
+            self.shut_down(worker)
+        elif not worker.shutting_down:
             worker.deadline = time.monotonic() + self._idle_seconds
             self._idle.append(worker)
 
@@ -140,10 +142,10 @@ class WorkerSet:
     def _idle_worker(self, options, device):
         candidates = [worker for worker in self._idle if worker.device == device]
         for worker in reversed(candidates):
-            if worker.is_fit_for(options):
+            if worker.fits(options):
                 self._idle.remove(worker)
                 return worker
-        for worker in candidates:
+        for worker in candidates:  # they hold another initializer, thread limits or older code
             self.shut_down(worker)
         return None
 

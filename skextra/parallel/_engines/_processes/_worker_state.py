@@ -54,6 +54,8 @@ class Worker:
     ----------
     settings, initializer : buffer or None
         The messages that prepared the process last.
+    thread_limits : tuple or None
+        Those of the process, for its life: libraries read them once. None before its first task.
     execution : Execution or None
         What it runs; None if it is idle.
     held : Held
@@ -64,7 +66,7 @@ class Worker:
 
     def __init__(self, device):
         self.process = WorkerProcess(device)
-        self.settings = self.initializer = None
+        self.settings = self.initializer = self.thread_limits = None
         self.execution = self.deadline = None
         self.shutting_down = False
         self.has_slot = False
@@ -76,11 +78,24 @@ class Worker:
         """The device of its process."""
         return self.process.device
 
+    def fits(self, options):
+        """Return whether the process may run attempts with these `SessionOptions`.
+
+        A process in which another initializer has run, which has other thread limits, or which
+        holds modules of the user's in an older state than their files have now, may not.
+        """
+        return (
+            self.initializer in (None, options.initializer)
+            and self.thread_limits in (None, options.thread_limits)
+            and self._is_current(options)
+        )
+
     def begin(self, attempt):
         """Prepare the process for an attempt, and send it."""
         channel, options = self.process.channel, attempt.options
         if self.settings != options.settings:
             self.settings = options.settings
+            self.thread_limits = options.thread_limits
             channel.send(options.settings)
         if self.initializer != options.initializer:
             self.initializer = options.initializer
@@ -92,13 +107,13 @@ class Worker:
         self.process.progress.reset()
         channel.send(attempt.message())
 
-    def is_fit_for(self, options):
-        """Return whether the process may run attempts of a session.
+    def end_execution(self):
+        """Forget the attempt, which is over."""
+        self.execution = None
 
-        A process in which another initializer has run, or that holds modules of the user's in an
-        older state than their files have now, may not.
-        """
-        return self.initializer in (None, options.initializer) and self._is_current(options)
+    def next_deadline(self):
+        """Return when to look at the worker again, or None."""
+        return self.deadline if self.execution is None else self.execution.deadline
 
     def _is_current(self, options):
         if self._files_token is options.files_token:
@@ -108,11 +123,3 @@ class Worker:
             # What an earlier task has imported by a computed name, no key knows.
             return not (self.held.has_users_modules() or self.held.is_stale())
         return not self.held.is_stale()
-
-    def end_execution(self):
-        """Forget the attempt, which is over."""
-        self.execution = None
-
-    def next_deadline(self):
-        """Return when to look at the worker again, or None."""
-        return self.deadline if self.execution is None else self.execution.deadline

@@ -253,7 +253,7 @@ def test_server_killed_by_imports_starts_without_them(run_script):
         _fork_server._HEAVY_PACKAGES += ("fatal",)
         os.mkdir("modules")
         with open("modules/fatal.py", "w") as file:
-            file.write("import sys\\nif 'forkserver' in str(sys.orig_argv): raise OSError('no')")
+            file.write("import sys\\nif '._server' in str(sys.orig_argv): raise OSError('no')")
         sys.path.insert(0, "modules")
         os.environ["PYTHONPATH"] = os.pathsep.join(["modules", os.getenv("PYTHONPATH", "")])
         import fatal
