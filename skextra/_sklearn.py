@@ -8,6 +8,7 @@ import os
 
 import numpy as np
 from scipy import sparse
+from sklearn import get_config
 from sklearn.base import _fit_context as fit_context
 from sklearn.utils._array_api import (
     _convert_to_numpy,
@@ -74,11 +75,10 @@ def floating_dtype(like):
     float64, else the default of its namespace and device, which may have no float64; scikit-learn
     checks that NumPy arrays without dispatch get the same dtype as other arrays with it.
     """
-    if sparse.issparse(like):
+    may_dispatch = get_config()["array_api_dispatch"] or os.environ.get("SCIPY_ARRAY_API") == "1"
+    if not may_dispatch or sparse.issparse(like):
         return np.dtype(np.float64)
-    xp, is_array_api, _ = get_namespace_and_device(like)
-    if not is_array_api and os.environ.get("SCIPY_ARRAY_API") != "1":
-        return np.dtype(np.float64)
+    xp, _, _ = get_namespace_and_device(like)
     dtype = _find_matching_floating_dtype(like, xp=xp)
     return np.dtype(np.float64 if dtype == xp.float64 else np.float32)
 

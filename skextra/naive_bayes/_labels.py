@@ -109,18 +109,15 @@ class Codes:
     def __init__(self, y, classes):
         self._y, self._classes = y, classes
         self._casts = y.dtype != classes.dtype and classes.dtype.kind not in "OSU"
-        span = _span(y) if classes.dtype.kind in "iu" else None
         self._table, self._first = None, None
-        if span is None:
+        if classes.dtype.kind not in "iu" or y.dtype.kind not in "iu":
             return
-        self._low, high = span
-        first, last = int(classes[0]), int(classes[-1])
-        if last - first == len(classes) - 1 and first <= self._low and high <= last:
-            self._first = first  # consecutive numbers are codes but for their start
-            return
-        inside = (classes >= self._low) & (classes <= high)
-        self._table = np.zeros(high - self._low + 1, dtype=np.int64)
-        self._table[_above(classes[inside], self._low)] = np.flatnonzero(inside)
+        self._low, high = int(classes[0]), int(classes[-1])
+        if high - self._low == len(classes) - 1 and high <= _INT64.max:
+            self._first = self._low  # consecutive numbers are codes but for their start
+        elif high - self._low < _PART and high <= _INT64.max:
+            self._table = np.zeros(high - self._low + 1, dtype=np.int64)
+            self._table[_above(classes, self._low)] = np.arange(len(classes))
 
     def __len__(self):
         return len(self._y)

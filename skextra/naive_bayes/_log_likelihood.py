@@ -9,6 +9,7 @@ Where (m - c)^2 / v is large the terms cancel and digits are lost. Such pairs of
 are left out of the products, and the difference x - m is squared as it stands.
 """
 
+from math import isfinite
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ from skextra.naive_bayes._differences import (
     silent_pairs,
     squared_differences,
 )
+from skextra.naive_bayes._posterior import logistic, normalise
 from skextra.naive_bayes._sparse import row_parts
 
 # (m - c)^2 / v up to here keeps the error of a term near 1e4 * 2^-53, about 1e-12.
@@ -163,27 +165,44 @@ def _fill_dense(X, start, stop, model, finish, out, size):
     constant, impossible = _constant(model)
     n_classes, n_features = model.theta.shape
     scratch, n_undefined = {}, 0
+    linear, quadratic, offset = model.linear, model.quadratic, constant
+    of_two = finish is normalise and n_classes == 2 and not (model.far or len(impossible))
+    if of_two:  # only the difference of the two classes counts: half of the products
+        linear, quadratic, offset = (array[:1] - array[1:] for array in (*model[4:6], constant))
     for first, last in blocks(start, stop, max(n_features, n_classes), size):
         block = X[first:last]
-        shape = (n_classes, len(block))
-        square = _buffer(scratch, "square", block.shape, like=block)
-        if model.center is not None:
-            rows = np.subtract(block, model.center, out=square)
-        elif block.dtype != np.float64:
-            np.copyto(square, block)
-            rows = square
-        else:
-            rows = block
-        joint = _products(model.linear, rows, _buffer(scratch, "joint", shape))
-        np.multiply(rows, rows, out=square)
-        joint += _products(model.quadratic, square, _buffer(scratch, "product", shape))
-        joint += constant
+        joint = _expanded(block, model.center, linear, quadratic, offset, scratch)
+        if of_two:
+            kept = logistic(joint[0], _buffer(scratch, "both", (2, len(block))))
+            if kept is not None:
+                out = _keep(kept, out, first - start, stop - start)
+                continue
+            joint = _expanded(block, model.center, *model[4:6], constant, scratch)
         _add_far(joint, block, model.far)
-        if not np.isfinite(joint.sum()):  # rows with gaps have come out as NaN
+        if not isfinite(joint.sum()):  # rows with gaps have come out as NaN
             n_undefined += _repair(joint, block, model, impossible)
-        joint[impossible] = -np.inf
+        if len(impossible):
+            joint[impossible] = -np.inf
         out = _keep(finish(joint), out, first - start, stop - start)
     return out, n_undefined
+
+
+def _expanded(block, center, linear, quadratic, constant, scratch):
+    """Return constant + linear (x - center) + quadratic (x - center)^2 of the rows of a block."""
+    shape = (len(linear), len(block))
+    square = _buffer(scratch, "square", block.shape, like=block)
+    if center is not None:
+        rows = np.subtract(block, center, out=square)
+    elif block.dtype != np.float64:
+        np.copyto(square, block)
+        rows = square
+    else:
+        rows = block
+    joint = _products(linear, rows, _buffer(scratch, "joint", shape))
+    np.multiply(rows, rows, out=square)
+    joint += _products(quadratic, square, _buffer(scratch, "product", shape))
+    joint += constant
+    return joint
 
 
 def _products(coefficients, rows, out):
@@ -231,9 +250,11 @@ def _fill_sparse(X, start, stop, model, finish, out, size):
 
 def _constant(model):
     """Return what every row gets of each class, as a column, and the classes of prior 0."""
-    impossible = np.isneginf(model.log_prior)
-    log_prior = np.where(impossible, 0.0, model.log_prior)
-    return (model.constant.sum(axis=1) + log_prior)[:, None], np.flatnonzero(impossible)
+    impossible = np.flatnonzero(model.log_prior == -np.inf)
+    constant = model.constant.sum(axis=1)
+    constant += model.log_prior
+    constant[impossible] = 0.0
+    return constant[:, None], impossible
 
 
 def _keep(block, out, first, n_rows):

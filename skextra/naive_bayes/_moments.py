@@ -81,7 +81,7 @@ def pooled_variance(moments):
 
 def divide(numerator, denominator):
     """Divide, 0 where the denominator, which is not negative, is 0."""
-    if np.min(denominator, initial=1.0) > 0:
+    if denominator.all():
         return numerator / denominator
     return np.divide(
         numerator, denominator, out=np.zeros(np.shape(numerator)), where=denominator != 0

@@ -24,22 +24,28 @@ def log_normalise(block):
 def normalise(block):
     """Return exp of `log_normalise`."""
     if len(block) == 2:
-        difference = block[0] - block[1]
-        if max(difference.max(initial=0.0), -difference.min(initial=0.0)) < -_SMALLEST_LOG:
-            return _logistic(difference, block)
+        both = logistic(block[0] - block[1], block)
+        if both is not None:
+            return both
     block -= block.max(axis=0)
     _exp(block)
     block /= block.sum(axis=0)
     return block
 
 
-def _logistic(difference, block):
-    """Write 1 / (1 + exp(difference)) and its complement: for two classes one exp does."""
+def logistic(difference, out):
+    """Write the probabilities of two classes, by the difference of their logarithms, into `out`.
+
+    For two classes one exp does. Return `out`, or None, with nothing done, if a difference is so
+    large that exp would underflow or overflow, or is NaN. The differences are overwritten.
+    """
+    if not (difference.max() < -_SMALLEST_LOG and difference.min() > _SMALLEST_LOG):
+        return None
     ratio = np.exp(difference, out=difference)
-    second = np.add(ratio, 1.0, out=block[1])
+    second = np.add(ratio, 1.0, out=out[1])
     np.reciprocal(second, out=second)
-    np.multiply(ratio, second, out=block[0])
-    return block
+    np.multiply(ratio, second, out=out[0])
+    return out
 
 
 def _exp(block):
