@@ -116,9 +116,7 @@ def check_same_features(model, other):
     """Raise if two models have other features or names of features."""
     n_here, n_there = model.theta_.shape[1], other.theta_.shape[1]
     if n_here != n_there:
-        raise ValueError(
-            f"merge of a model of {n_here} features with one of {n_there} features."
-        )
+        raise ValueError(f"merge of a model of {n_here} features with one of {n_there} features.")
     names = [getattr(each, "feature_names_in_", None) for each in (model, other)]
     if (names[0] is None) != (names[1] is None) or not np.array_equal(*names):
         raise ValueError(f"merge of models with other feature names: {names[0]}, {names[1]}.")

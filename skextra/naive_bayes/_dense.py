@@ -20,8 +20,8 @@ from skextra.naive_bayes._moments import Moments, divide, empty, two_sum
 # 0.7 and 0.6; sorting the rows and np.add.reduceat 1.8, 2.8, 1.6, 1.9 and 2.7.
 _SPARSE_FROM = 3
 # sum((x - shift)^2) - sum(x - shift)^2 / n loses this factor of its digits before another pass
-# over differences from the class means replaces it: 8 of 53 bits.
-_LOSS = 256.0
+# over differences from the class means replaces it: 7 of 53 bits.
+_LOSS = 128.0
 # Each pass has centers with 52 bits more of the means: two do unless the rows span many orders.
 _PASSES = 8
 # The rows that decide on the shift: about so many numbers, but at least and at most so many rows.
@@ -74,9 +74,7 @@ def accumulate(X, codes, sample_weight, n_classes, n_jobs=None):
         return X[start:stop], part_of(start, stop), weights
 
     def total_over_parts(kernel, cost, *arguments):
-        parts = map_rows(
-            kernel, lambda *part: (*rows(*part), *arguments), n_samples, cost, n_jobs
-        )
+        parts = map_rows(kernel, lambda *part: (*rows(*part), *arguments), n_samples, cost, n_jobs)
         return parts[0] if len(parts) == 1 else [sum(part) for part in zip(*parts, strict=True)]
 
     class_weight, weight, total, squares = total_over_parts(

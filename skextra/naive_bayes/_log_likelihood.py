@@ -15,12 +15,12 @@ import numpy as np
 from scipy import sparse
 
 from skextra.naive_bayes._blocks import blocks, map_rows
+from skextra.naive_bayes._dense import missing_in
 from skextra.naive_bayes._differences import (
     count_undefined,
     silent_pairs,
     squared_differences,
 )
-from skextra.naive_bayes._dense import missing_in
 from skextra.naive_bayes._sparse import row_parts
 
 # (m - c)^2 / v up to here keeps the error of a term near 1e4 * 2^-53, about 1e-12.
@@ -64,8 +64,8 @@ def coefficients(log_prior, theta, var, weight, *, centered=True):
     theta, var : ndarray of shape (n_classes, n_features)
         Means and variances.
     weight : ndarray of shape (n_classes, n_features) or None
-        Weights behind the means, None if they are not known. A class that has some weight, but none for a feature, has only
-        seen it missing: the feature says nothing of that class.
+        Weights behind the means, None if they are not known. A class that has some weight, but
+        none for a feature, has only seen it missing: the feature says nothing of that class.
     centered : bool
         Whether x may be shifted; not for sparse rows, whose zeros would become numbers.
 

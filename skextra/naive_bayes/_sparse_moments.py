@@ -62,8 +62,7 @@ def accumulate_sparse(X, codes, sample_weight, n_classes, n_jobs=None):
 def _coarse_unit(weights):
     """Return a power of 2 of which sums of multiples of its last bit are exact; see `_halves`."""
     largest = float(weights.max()) * max(2, len(weights))
-    unit = 2.0 ** np.ceil(np.log2(largest)) if 0 < largest < 2.0**1000 else 0.0
-    return unit
+    return 2.0 ** np.ceil(np.log2(largest)) if 0 < largest < 2.0**1000 else 0.0
 
 
 def _halves(weight, coarse_unit):
@@ -92,9 +91,7 @@ def _class_weight(codes, sample_weight, n_classes, coarse_unit):
     return total
 
 
-def _stored_sums(
-    X, is_canonical, start, stop, codes, sample_weight, n_classes, coarse_unit, size
-):
+def _stored_sums(X, is_canonical, start, stop, codes, sample_weight, n_classes, coarse_unit, size):
     """Return the weights of missing and of other stored values, in halves, and their sums.
 
     `start` to `stop` are the columns of a canonical CSC matrix, else rows.

@@ -68,7 +68,7 @@ def test_states_of_one_matrix_agree_bit_for_bit(data, twins):
 @quiet
 @given(st.data(), sparse_twins())
 def test_batches_and_merges_of_any_state_equal_dense(data, twins):
-    X, dense = twins
+    _, dense = twins
     y = np.arange(len(dense)) % 2
     half = data.draw(st.integers(2, len(dense) - 2))
     whole = ScratchGaussianNB().fit(dense.astype(np.float64), y)
