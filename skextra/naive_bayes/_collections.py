@@ -50,7 +50,7 @@ def check_features(model, X, reset):
         If X is no two-dimensional Dask array or DataFrame of real numbers, or its features are
         not those of the model.
     """
-    if not (_is_array(X) or hasattr(X, "npartitions")):
+    if not (_is_array(X) or _is_frame(X)):
         raise TypeError(
             f"X must be a Dask array or DataFrame if it is a Dask collection, got "
             f"{type(X).__module__}.{type(X).__name__}."
@@ -314,7 +314,7 @@ def _as_column(values, name):
     if not is_collection(values):
         if not hasattr(values, "shape"):
             values = np.asarray(values)
-    elif not (_is_array(values) or hasattr(values, "npartitions")):
+    elif not (_is_array(values) or _is_frame(values)):
         raise TypeError(
             f"{name} must be a Dask array or Series if it is a Dask collection, got "
             f"{type(values).__module__}.{type(values).__name__}."
@@ -341,13 +341,21 @@ def _check_equal(X, n_rows, name, n_values):
 def _check_blocks(n_rows, name, n_values):
     if n_rows != n_values:
         raise ValueError(
-            f"X has {n_rows} blocks of rows and {name} has {n_values}, of an unknown number of rows "
-            f"each: divide X and {name} alike, or call compute_chunk_sizes() of both."
+            f"X has {n_rows} blocks of rows and {name} has {n_values}, of unknown sizes"
+            f": divide X and {name} alike, or call compute_chunk_sizes() of both."
         )
 
 
-def _is_array(collection):
-    return hasattr(collection, "chunks") and hasattr(collection, "to_delayed")
+# By their types: an object of type Delayed has any attribute that it is asked for.
+
+
+def _is_array(data):
+    return hasattr(type(data), "chunks") and hasattr(type(data), "to_delayed")
+
+
+def _is_frame(data):
+    """Whether a collection is a DataFrame or a Series."""
+    return hasattr(type(data), "map_partitions") and hasattr(type(data), "ndim")
 
 
 def _with_whole_rows(X):
