@@ -6,7 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import joblib
 import numpy as np
-from joblib.parallel import get_active_backend
+from joblib.parallel import (
+    LokyBackend,
+    MultiprocessingBackend,
+    ThreadingBackend,
+    get_active_backend,
+)
 
 from skextra.naive_bayes._blas import BLAS_LIMIT, one_blas_thread
 
@@ -43,8 +48,9 @@ def blocks(start, stop, n_features, size, at_least=1):
 def map_rows(kernel, split, n_rows, nanoseconds, n_jobs):
     """Call a kernel on parts that cover all rows; return what it returns, in their order.
 
-    joblib says how many jobs there are and, if a backend of processes or of a cluster is active,
-    runs them. Its threads are started here: `joblib.Parallel` looks for results every 10 ms,
+    joblib says how many jobs there are and, if a backend of processes of this machine is active,
+    runs them. To a cluster nothing is sent: the rows would travel longer than they are worked on.
+    Its threads are started here: `joblib.Parallel` looks for results every 10 ms,
     which is longer than many a whole fit.
 
     Parameters
@@ -70,8 +76,7 @@ def map_rows(kernel, split, n_rows, nanoseconds, n_jobs):
     if n_workers <= 1:
         with one_blas_thread(nanoseconds):
             return [kernel(*split(0, n_rows, True), BLOCK)]
-    backend, _ = get_active_backend(prefer="threads")
-    if not getattr(backend, "supports_sharedmem", False):
+    if _has_processes_here():
         return joblib.Parallel(n_jobs=n_workers)(
             joblib.delayed(kernel)(*split(*part, False), BLOCK)
             for part in _parts(n_rows, n_workers)
@@ -101,6 +106,14 @@ def map_rows(kernel, split, n_rows, nanoseconds, n_jobs):
     return results
 
 
+def _has_processes_here():
+    """Whether the active backend of joblib runs tasks in other processes of this machine."""
+    backend, _ = get_active_backend(prefer="threads")
+    # Exactly these types: backends of clusters derive from them.
+    is_local = type(backend) in (LokyBackend, MultiprocessingBackend)
+    return is_local or getattr(backend, "runs_on_this_machine", False)
+
+
 def _n_workers(n_rows, nanoseconds, n_jobs):
     """Return by how many threads or processes the rows are worked on."""
     if nanoseconds < 2 * _WORTH_A_THREAD:
@@ -109,7 +122,10 @@ def _n_workers(n_rows, nanoseconds, n_jobs):
     # A task of another parallel call has a core, and its neighbours have the others.
     if getattr(backend, "nesting_level", None):
         return 1
-    return min(joblib.effective_n_jobs(n_jobs), n_rows, int(nanoseconds / _WORTH_A_THREAD))
+    n_workers = joblib.effective_n_jobs(n_jobs)
+    if not (_has_processes_here() or isinstance(backend, ThreadingBackend)):
+        n_workers = min(n_workers, joblib.cpu_count())  # it may count the cores of a cluster
+    return min(n_workers, n_rows, int(nanoseconds / _WORTH_A_THREAD))
 
 
 def _parts(n_rows, n_parts):

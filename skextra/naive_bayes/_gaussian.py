@@ -6,7 +6,6 @@ from numbers import Integral, Real
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skextra._sklearn import (
@@ -28,13 +27,15 @@ from skextra.naive_bayes._checks import (
     warn_of_moments,
     warn_of_predictions,
 )
-from skextra.naive_bayes._dense import accumulate
+from skextra.naive_bayes._collections import check_features, collect, is_collection
+from skextra.naive_bayes._collections import predict as predict_lazily
+from skextra.naive_bayes._collections import score as score_collection
 from skextra.naive_bayes._differences import are_few, few_rows
-from skextra.naive_bayes._labels import Codes, check_known, distinct, union
+from skextra.naive_bayes._labels import Codes, check_known, classes_in, union
 from skextra.naive_bayes._log_likelihood import coefficients, joint_log_likelihood
 from skextra.naive_bayes._moments import Moments, merge, place, pooled_variance
 from skextra.naive_bayes._posterior import joint, log_normalise, most_probable, normalise
-from skextra.naive_bayes._sparse_moments import accumulate_sparse
+from skextra.naive_bayes._rows import moments_of_rows
 from skextra.naive_bayes._state import (
     STATE_VERSION,
     likelihood_of,
@@ -154,9 +155,11 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Real numbers, CSR or CSC if sparse; NaN is a missing value.
+            Real numbers, CSR or CSC if sparse; NaN is a missing value. A Dask array or DataFrame
+            is read block by block where its blocks lie.
         y : array-like of shape (n_samples,)
-            Class labels.
+            Class labels. With a collection of Dask as X, they and the weights may be collections
+            divided into blocks as X is, or in memory if the sizes of the blocks are known.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the rows; None is 1 for all.
 
@@ -170,11 +173,12 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
             If X, y, the weights or the priors are not as described.
         """
         with unchanged_by_errors(self):
+            if is_collection(X):
+                check_features(self, X, reset=True)
+                return self._keep(*collect(self, X, y, sample_weight))
             X, y = self._validate(X, y, reset=True)
-            classes = distinct(to_numpy(y))
-            if classes.dtype.kind not in "iubU":  # integers and strings are labels
-                classes = unique_labels(classes)  # refuses fractions; strings become NumPy's
-            return self._update(X, y, from_numpy(classes, y), sample_weight, None)
+            classes = from_numpy(classes_in(to_numpy(y)), y)
+            return self._update(X, y, classes, sample_weight, None)
 
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, classes=None, sample_weight=None):
@@ -183,9 +187,11 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Real numbers, CSR or CSC if sparse; NaN is a missing value.
+            Real numbers, CSR or CSC if sparse; NaN is a missing value. A Dask array or DataFrame
+            is read block by block where its blocks lie.
         y : array-like of shape (n_samples,)
-            Class labels.
+            Class labels. With a collection of Dask as X, they and the weights may be collections
+            divided into blocks as X is, or in memory if the sizes of the blocks are known.
         classes : array-like of shape (n_classes,), default=None
             All classes that any call will see; required in the first call.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -203,11 +209,19 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         """
         with unchanged_by_errors(self):
             first_call = check_partial_fit_first_call(self, classes)
-            X, y = self._validate(X, y, reset=first_call)
-            check_known(to_numpy(y), to_numpy(self.classes_))
+            if is_collection(X):
+                check_features(self, X, reset=first_call)
+            else:
+                X, y = self._validate(X, y, reset=first_call)
+                check_known(to_numpy(y), to_numpy(self.classes_))
             if not first_call:
                 self._validate_params()
             past = None if first_call else moments_of(self)
+            if is_collection(X):
+                known = to_numpy(self.classes_)
+                check_priors(self.priors, len(known))
+                _, moments = collect(self, X, y, sample_weight, known)
+                return self._keep(self.classes_, moments, past)
             return self._update(X, y, self.classes_, sample_weight, past)
 
     def merge(self, other):
@@ -259,7 +273,7 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows; NaN is a missing value.
+            Rows; NaN is a missing value. A Dask array or DataFrame gives a lazy Dask array.
 
         Returns
         -------
@@ -274,7 +288,7 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows; NaN is a missing value.
+            Rows; NaN is a missing value. A Dask array or DataFrame gives a lazy Dask array.
 
         Returns
         -------
@@ -289,7 +303,7 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows; NaN is a missing value.
+            Rows; NaN is a missing value. A Dask array or DataFrame gives a lazy Dask array.
 
         Returns
         -------
@@ -304,7 +318,7 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows; NaN is a missing value.
+            Rows; NaN is a missing value. A Dask array or DataFrame gives a lazy Dask array.
 
         Returns
         -------
@@ -312,6 +326,29 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
             Labels from `classes_`.
         """
         return self._predict(X, most_probable, "predict")
+
+    def score(self, X, y, sample_weight=None):
+        """Return the share of the rows, by weight, whose class is predicted right.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows; NaN is a missing value. Of a Dask array or DataFrame, the rows are predicted and
+            compared where they lie, and the result is computed at once.
+        y : array-like of shape (n_samples,)
+            Class labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows; None is 1 for all.
+
+        Returns
+        -------
+        float
+        """
+        if not is_collection(X):
+            return super().score(X, y, sample_weight)
+        check_is_fitted(self, "theta_")
+        check_features(self, X, reset=False)
+        return score_collection(self, X, y, sample_weight)
 
     def _validate_params(self):
         # For values of the usual kinds scikit-learn's look takes a quarter of a small fit.
@@ -344,12 +381,16 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         sample_weight = check_weights(sample_weight, X)
         known = to_numpy(classes)
         check_priors(self.priors, len(known))
-        collect = accumulate_sparse if sparse.issparse(X) else accumulate
-        moments = collect(X, Codes(y, known), sample_weight, len(known), self.n_jobs)
+        moments = moments_of_rows(X, Codes(y, known), sample_weight, len(known), self.n_jobs)
+        return self._keep(classes, moments, past, given)
+
+    def _keep(self, classes, moments, past=None, like=None):
+        """Keep moments, and past ones; the attributes are arrays of the kind of `like`."""
+        check_priors(self.priors, len(classes))
         if past is not None:
             moments = merge(past, moments)
         self.classes_, self._moments = classes, tuple(moments)
-        self._publish(given)
+        self._publish(moments.mean if like is None else like)
         warn_of_moments(self, moments)
         return self
 
@@ -373,6 +414,9 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
     def _predict(self, X, finish, method):
         if not hasattr(self, "theta_"):  # scikit-learn's look at the tags takes a while
             check_is_fitted(self, "theta_")
+        if is_collection(X):
+            check_features(self, X, reset=False)
+            return predict_lazily(self, X, method)
         if not (type(X) is type(self.theta_) is np.ndarray):
             check_same_namespace(X, self, attribute="theta_", method=method)
         X = self._validate(X, reset=False)

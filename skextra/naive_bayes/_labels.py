@@ -3,6 +3,7 @@
 import copy
 
 import numpy as np
+from sklearn.utils.multiclass import unique_labels
 
 _PART = 2**17
 _INT64 = np.iinfo(np.int64)
@@ -30,6 +31,14 @@ def distinct(y):
     for part in _parts(y):
         seen[_above(part, low)] = True
     return (np.flatnonzero(seen) + low).astype(y.dtype)
+
+
+def classes_in(y):
+    """Return the distinct labels, sorted; raise a ValueError if they cannot be labels."""
+    classes = distinct(y)
+    if classes.dtype.kind in "iubU":  # integers and strings are labels
+        return classes
+    return unique_labels(classes)  # refuses fractions; strings become NumPy's
 
 
 def _above(part, low):

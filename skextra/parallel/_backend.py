@@ -145,6 +145,11 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         self._configured_options = self._options = options
 
     @property
+    def runs_on_this_machine(self):
+        """Whether its workers are processes of this machine."""
+        return True
+
+    @property
     def default_n_jobs(self):
         """How many tasks run at once if the caller does not say."""
         options = self._options
