@@ -1,7 +1,11 @@
+import os
 import tempfile
 import zlib
 from importlib.metadata import version as installed_version
 from pathlib import Path
+
+# Progress bars in the output of examples are cut at the width of a terminal.
+os.environ.setdefault("COLUMNS", "110")
 
 project = "skextra"
 author = "The skextra developers"
@@ -24,6 +28,8 @@ exclude_patterns = ["_build", "examples", "templates"]
 templates_path = ["templates"]
 html_theme = "pydata_sphinx_theme"
 html_title = "skextra"
+# The first page needs no list of its own pages: all its width is for code and picture.
+html_sidebars = {"index": []}
 html_static_path = ["_static"]
 html_css_files = ["skextra.css"]
 html_logo = html_favicon = "_static/logo.svg"
@@ -77,5 +83,5 @@ sphinx_gallery_conf = {
     "remove_config_comments": True,
     "abort_on_example_error": True,
     # What a last line returns is shown only if it says something: displays and artists do not.
-    "ignore_repr_types": r"matplotlib|skextra\.inspection|LeakageReport",
+    "ignore_repr_types": r"matplotlib|skextra\.inspection|LeakageReport|class 'list'",
 }
