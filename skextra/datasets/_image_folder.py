@@ -8,10 +8,10 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from skextra._sklearn import Interval, StrOptions, validate_params
-from skextra.datasets._array_file import ArrayFile
-from skextra.datasets._class_folders import check_same_classes, list_classes
-from skextra.datasets._decode_file import PixelFormat
-from skextra.datasets._decode_many import decode_many, require_rich
+from skextra.datasets._files._array_file import ArrayFile
+from skextra.datasets._files._decode_file import PixelFormat
+from skextra.datasets._files._decode_many import decode_many, require_rich
+from skextra.datasets._folders._class_folders import check_same_classes, list_classes
 from skextra.datasets._load_messages import (
     describe,
     refuse_lost_classes,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skextra.datasets._other_formats import other_format
+from skextra.datasets._files._other_formats import other_format
 
 _HEAD_BYTES = 352  # up to and with NIfTI's mark, the last of those that are looked for
 
@@ -138,7 +138,7 @@ class _DicomFile:
     format = "DICOM"
 
     def __init__(self, file):
-        from skextra.datasets._dicom import read_header
+        from skextra.datasets._files._dicom import read_header
 
         self._file = file
         self.size, self.mode = read_header(file)
@@ -150,7 +150,7 @@ class _DicomFile:
         """Close nothing: the file is open only while it is read."""
 
     def read(self, value_range):
-        from skextra.datasets._dicom import read_dicom
+        from skextra.datasets._files._dicom import read_dicom
 
         return read_dicom(self._file, value_range)
 

@@ -5,15 +5,20 @@ import unicodedata
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 
-from skextra.datasets._layout_checks import (
+from skextra.datasets._folders._layout_checks import (
     refuse_ambiguous_levels,
     refuse_names_alike,
     refuse_parts_of_a_split,
     refuse_shared_files,
     too_few_classes,
 )
-from skextra.datasets._listing import folders_in, is_folder, looks_like_image, visible_entries
-from skextra.datasets._masks import refuse_masks
+from skextra.datasets._folders._listing import (
+    folders_in,
+    is_folder,
+    looks_like_image,
+    visible_entries,
+)
+from skextra.datasets._folders._masks import refuse_masks
 
 
 @dataclass

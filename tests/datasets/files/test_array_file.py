@@ -12,7 +12,8 @@ import sys
 import numpy as np
 import pytest
 
-from skextra.datasets import _array_file, load_image_folder, near_duplicate_groups
+from skextra.datasets import load_image_folder, near_duplicate_groups
+from skextra.datasets._files import _array_file
 from tests.pictures import gray, noise
 
 

@@ -4,8 +4,8 @@ import os
 import re
 import unicodedata
 
-from skextra.datasets._listing import folders_in, visible_entries
-from skextra.datasets._masks import MASK_FOLDERS
+from skextra.datasets._folders._listing import folders_in, visible_entries
+from skextra.datasets._folders._masks import MASK_FOLDERS
 
 _PARTS = {
     "training": ("train", "training", "trainset", "trn"),
