@@ -9,8 +9,8 @@ from sklearn.utils import Bunch
 
 from skextra._sklearn import Interval, StrOptions, validate_params
 from skextra.datasets._files._array_file import ArrayFile
-from skextra.datasets._files._decode_file import PixelFormat
 from skextra.datasets._files._decode_many import decode_many, require_rich
+from skextra.datasets._files._pixels import PixelFormat
 from skextra.datasets._folders._class_folders import check_same_classes, list_classes
 from skextra.datasets._load_messages import (
     describe,

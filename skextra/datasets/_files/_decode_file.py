@@ -2,52 +2,13 @@
 
 import os
 import stat
-from dataclasses import dataclass
 
 import numpy as np
 
 from skextra.datasets._files._other_formats import other_format
+from skextra.datasets._files._pixels import DeepPixels, scaled_to_bytes
 
 _HEAD_BYTES = 352  # up to and with NIfTI's mark, the last of those that are looked for
-
-
-@dataclass(frozen=True)
-class PixelFormat:
-    """What every file becomes.
-
-    Attributes
-    ----------
-    shape : tuple of (int, int) or None
-        Height and width to resize to, None to keep each image's own.
-    mode : {"L", "RGB"}
-        Gray or colour.
-    keep_aspect : bool
-        Whether to keep the ratio of the sides, with black bars, or to stretch.
-    value_range : tuple of (float, float) or None
-        The values of pixels with more than 8 bits that become 0 and 255; None takes the range
-        that the file itself has.
-    """
-
-    shape: tuple | None = None
-    mode: str = "L"
-    keep_aspect: bool = False
-    value_range: tuple | None = None
-
-
-@dataclass(frozen=True)
-class DeepPixels:
-    """How far the pixels of a file with more than 8 bits use the range of their format.
-
-    Attributes
-    ----------
-    highest : float
-        The highest pixel.
-    limit : float
-        The highest that its format allows, which becomes 255.
-    """
-
-    highest: float
-    limit: float
 
 
 def decode_file(file, pixel_format):
@@ -153,12 +114,6 @@ class _DicomFile:
         from skextra.datasets._files._dicom import read_dicom
 
         return read_dicom(self._file, value_range)
-
-
-def scaled_to_bytes(values, lowest, highest):
-    """Return values as uint8: 0 at `lowest` and below, 255 at `highest` and above."""
-    shares = (np.asarray(values, dtype=np.float64) - lowest) / (highest - lowest)
-    return np.rint(np.clip(shares, 0, 1) * 255).astype(np.uint8)
 
 
 def _to_8_bits(image, value_range, deep_channels):
