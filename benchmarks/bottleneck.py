@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from skextra.neural_network._architectures import ResidualBlock, Stem
+from skextra.neural_network._networks._architectures import ResidualBlock, Stem
 
 WIDTHS = (32, 64, 128, 256)
 BATCH = (64, 1, 128, 128)

@@ -1,4 +1,4 @@
-"""Hypothesis strategies: small classification problems with weights."""
+"""Hypothesis strategies: small classification problems with weights, and states of matrices."""
 
 import numpy as np
 from hypothesis import strategies as st
@@ -59,3 +59,61 @@ def partitions(draw, n_samples):
     order = np.array(draw(st.permutations(range(n_samples))))
     cuts = draw(st.sets(st.integers(1, n_samples - 1), max_size=4))
     return np.split(order, sorted(cuts))
+
+
+# Sums and squares of these, and of halves of them, are exact in float64 and in float32.
+EXACT = st.integers(-64, 64).map(lambda number: number / 4)
+SPARSE_DTYPES = [np.float64, np.float32, np.int64, np.int8, np.uint8, np.bool_, np.longdouble]
+
+
+@st.composite
+def sparse_twins(draw, *, missing=True):
+    """A sparse matrix in any state that SciPy allows, and the dense array that it stands for.
+
+    Entries are stored twice or three times, in any order, with zeros among them; indices are int32
+    or int64, rows and columns may be empty, and the arrays may be longer than what is stored.
+    """
+    shape = draw(st.integers(8, 24)), draw(st.integers(1, 6))
+    dtype = draw(st.sampled_from(SPARSE_DTYPES))
+    X = draw(hnp.arrays(np.float64, shape, elements=EXACT | st.just(0.0)))
+    X[:, draw(st.integers(0, shape[1] - 1))] *= draw(st.booleans())
+    X[draw(st.integers(0, shape[0] - 1))] *= draw(st.booleans())
+    if np.dtype(dtype).kind == "f" and missing and draw(st.booleans()):
+        X[draw(hnp.arrays(bool, shape, elements=st.sampled_from([False] * 9 + [True])))] = np.nan
+    with np.errstate(invalid="ignore"):
+        X = (np.abs(X) if np.dtype(dtype).kind == "u" else X).astype(dtype)
+    return draw(sparse_states(X)), X
+
+
+@st.composite
+def sparse_states(draw, X):
+    """A CSR or CSC array or matrix that stands for the dense array X, in any state."""
+    by_rows, old = draw(st.booleans()), draw(st.booleans())
+    index = draw(st.sampled_from([np.int32, np.int64]))
+    seed, repeats = draw(st.integers(0, 2**32 - 1)), draw(st.integers(1, 3))
+    shuffled, zeros = draw(st.booleans()), draw(st.booleans())
+    rng = np.random.default_rng(seed)
+    data, indices, indptr = [], [], [0]
+    for line in X if by_rows else X.T:
+        stored = np.flatnonzero((line != 0) | (rng.random(len(line)) < 0.3 * zeros))
+        values, places = line[stored], stored
+        for _ in range(repeats - 1):  # x = x + 0, or 0 + x
+            again = rng.random(len(stored)) < 0.5
+            values = np.concatenate([values, np.zeros(again.sum(), dtype=X.dtype)])
+            places = np.concatenate([places, stored[again]])
+        if shuffled:
+            order = rng.permutation(len(places))
+            values, places = values[order], places[order]
+        data.append(values)
+        indices.append(places)
+        indptr.append(indptr[-1] + len(places))
+    spare = draw(st.sampled_from([0, 3]))
+    data = np.concatenate([*data, np.ones(spare, dtype=X.dtype)])
+    indices = np.concatenate([*indices, np.zeros(spare, dtype=int)]).astype(index)
+    layout = {
+        (True, True): sparse.csr_matrix, (True, False): sparse.csr_array,
+        (False, True): sparse.csc_matrix, (False, False): sparse.csc_array,
+    }[by_rows, old]  # fmt: skip
+    state = layout((data, indices, np.array(indptr, dtype=index)), shape=X.shape)
+    state.indices, state.indptr = state.indices.astype(index), state.indptr.astype(index)
+    return state

@@ -41,11 +41,11 @@ def test_estimator_passes_every_check_of_scikit_learn(estimator, check):
     ],
 )
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
-def test_estimator_passes_the_checks_scikit_learn_runs_on_itself(estimator, check):
+def test_estimator_passes_scikit_learns_own_checks(estimator, check):
     check(type(estimator).__name__, estimator)
 
 
-def test_the_array_api_checks_pass_in_a_process_that_has_them_enabled():
+def test_array_api_checks_pass_with_flag_enabled():
     """Without SCIPY_ARRAY_API=1 from the start scikit-learn skips them, as it does above."""
     folder = Path(__file__).parent
     command = [sys.executable, "-m", "pytest", "-q", "-rs", "-k", "array_api and not enabled"]

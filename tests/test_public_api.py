@@ -31,12 +31,12 @@ def test_a_public_docstring_opens_with_a_short_summary(package):
             assert summary.endswith(".")
 
 
-def test_an_unknown_name_is_an_attribute_error_as_in_any_module():
+def test_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'GaussianNB'"):
         skextra.GaussianNB  # noqa: B018  (the access is the test)
 
 
-def test_importing_the_package_loads_no_heavy_library_and_starts_no_process():
+def test_import_loads_nothing_heavy_starts_no_process():
     program = """
 import sys, threading
 import skextra

@@ -25,7 +25,7 @@ def test_every_python_example_runs_as_a_script(example, tmp_path):
     assert done.stdout.strip()
 
 
-def test_the_readme_has_both_commands_and_they_install_with_the_pinned_versions():
+def test_readme_commands_install_the_pinned_versions():
     for name, last in (("main", "plot_quickstart.py"), ("test", "-m pytest")):
         command = re.search(rf"<!-- {name} command -->\n```console\n(.*?)\n```", README).group(1)
         assert "-c constraints.txt" in command
@@ -33,7 +33,7 @@ def test_the_readme_has_both_commands_and_they_install_with_the_pinned_versions(
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_file_and_extra_that_a_command_names_exists(command):
+def test_files_and_extras_of_commands_exist(command):
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
         "optional-dependencies"
     ]

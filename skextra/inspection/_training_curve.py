@@ -182,7 +182,7 @@ def _learning_rates(estimator):
 
     import torch
 
-    from skextra.neural_network._schedules import make_schedule
+    from skextra.neural_network._training._schedules import make_schedule
 
     n_batches = net.history[-1]["train_batch_count"]
     optimizer = torch.optim.AdamW([torch.zeros(1)], lr=recipe["learning_rate"])

@@ -3,14 +3,16 @@
 import numpy as np
 
 from skextra.naive_bayes._blocks import BLOCK, blocks
-from skextra.naive_bayes._moments import missing_in
+from skextra.naive_bayes._dense import missing_in
 
 # The coefficients of a large model take as long as the differences of some twenty rows.
 _FEW_ROWS, _LARGE_MODEL = 16, 2**14
 
 
-def silent_pairs(weight):
-    """Return which pairs of class and feature say nothing."""
+def silent_pairs(weight, shape):
+    """Return which pairs of class and feature say nothing; none do if `weight` is None."""
+    if weight is None:
+        return np.zeros(shape, dtype=bool)
     silent = weight == 0
     if silent.any():
         silent &= weight.max(axis=1, keepdims=True) > 0
@@ -23,7 +25,7 @@ def are_few(X, theta):
 
 
 def few_rows(X, log_prior, theta, var, weight):
-    """Return log P(class, row), (n_classes, n_samples), of dense rows without coefficients.
+    """Compute log P(class, row) of dense rows without coefficients.
 
     Parameters
     ----------
@@ -34,19 +36,26 @@ def few_rows(X, log_prior, theta, var, weight):
 
     Returns
     -------
-    ndarray of shape (n_classes, n_samples)
+    joint : ndarray of shape (n_classes, n_samples)
+        The logarithms.
+    n_undefined : int
+        The number of rows that have a likelihood of 0, or none, under every class.
 
     Raises
     ------
     ValueError
         If X holds an infinite number.
     """
-    theta, var = (np.asarray(array, dtype=np.float64) for array in (theta, var))
     there = ~missing_in(X)
-    joint = squared_differences(X, there, theta, var, silent_pairs(weight))
+    joint = squared_differences(X, there, theta, var, silent_pairs(weight, theta.shape))
     joint += log_prior[:, None]
     joint[np.isneginf(log_prior)] = -np.inf
-    return joint
+    return joint, count_undefined(joint)
+
+
+def count_undefined(joint):
+    """Return how many rows have a likelihood of 0, or none, under every class."""
+    return int(np.count_nonzero(~np.isfinite(joint.max(axis=0))))
 
 
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")

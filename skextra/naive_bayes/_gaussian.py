@@ -6,41 +6,42 @@ from numbers import Integral, Real
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets, unique_labels
+from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skextra._sklearn import (
     Interval,
     check_partial_fit_first_call,
     check_same_namespace,
-    check_sample_weight,
     fit_context,
+    floating_dtype,
     from_numpy,
+    is_foreign,
     to_numpy,
 )
 from skextra.naive_bayes._checks import (
     check_priors,
     check_same_features,
+    check_weights,
     is_plain,
     unchanged_by_errors,
-    warn_of_silent_features,
+    warn_of_moments,
+    warn_of_predictions,
 )
+from skextra.naive_bayes._dense import accumulate
 from skextra.naive_bayes._differences import are_few, few_rows
-from skextra.naive_bayes._labels import Codes, check_known, distinct
+from skextra.naive_bayes._labels import Codes, check_known, distinct, union
 from skextra.naive_bayes._log_likelihood import coefficients, joint_log_likelihood
-from skextra.naive_bayes._moments import (
-    Moments,
-    accumulate,
-    divide,
-    merge,
-    place,
-    pooled_variance,
-)
+from skextra.naive_bayes._moments import Moments, merge, place, pooled_variance
 from skextra.naive_bayes._posterior import joint, log_normalise, most_probable, normalise
-from skextra.naive_bayes._sparse import accumulate_sparse
-
-# Raised when the private state changes so that this version could not read it.
-_STATE_VERSION = 1
+from skextra.naive_bayes._sparse_moments import accumulate_sparse
+from skextra.naive_bayes._state import (
+    STATE_VERSION,
+    likelihood_of,
+    moments_of,
+    upgraded,
+    variance_of,
+)
 
 
 class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
@@ -172,9 +173,7 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
             X, y = self._validate(X, y, reset=True)
             classes = distinct(to_numpy(y))
             if classes.dtype.kind not in "iubU":  # integers and strings are labels
-                check_classification_targets(classes)
-            if classes.dtype.kind == "O":
-                classes = unique_labels(classes)  # strings become NumPy's
+                classes = unique_labels(classes)  # refuses fractions; strings become NumPy's
             return self._update(X, y, from_numpy(classes, y), sample_weight, None)
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -206,7 +205,9 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
             first_call = check_partial_fit_first_call(self, classes)
             X, y = self._validate(X, y, reset=first_call)
             check_known(to_numpy(y), to_numpy(self.classes_))
-            past = None if first_call else Moments(*self._moments)
+            if not first_call:
+                self._validate_params()
+            past = None if first_call else moments_of(self)
             return self._update(X, y, self.classes_, sample_weight, past)
 
     def merge(self, other):
@@ -228,28 +229,28 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         TypeError
             If `other` is no ScratchGaussianNB.
         ValueError
-            If the features differ in number or name, the labels in type, or `priors` do not fit
-            the classes of both. This model is then unchanged.
+            If the features differ in number or name, the labels in type, or the parameters are
+            not valid for the classes of both. This model is then unchanged.
         """
         if not isinstance(other, ScratchGaussianNB):
             raise TypeError(f"merge takes a ScratchGaussianNB, got {type(other).__name__}.")
         check_is_fitted(self, "theta_")
         check_is_fitted(other, "theta_")
         check_same_features(self, other)
+        self._validate_params()
         here, there = to_numpy(self.classes_), to_numpy(other.classes_)
-        if (here.dtype.kind in "OSU") != (there.dtype.kind in "OSU"):
-            raise ValueError(f"merge of classes {here} with classes {there}: labels of two types.")
-        classes = np.union1d(here, there)
+        classes = union(here, there)
         check_priors(self.priors, len(classes))
-        self._moments = tuple(
-            merge(
-                place(Moments(*self._moments), np.searchsorted(classes, here), len(classes)),
-                place(Moments(*other._moments), np.searchsorted(classes, there), len(classes)),
-            )
-        )
-        if len(classes) > len(here):
-            self.classes_ = from_numpy(classes, self.classes_)
-        self._publish(self.theta_)
+        sides = [
+            place(moments_of(model), Codes(labels, classes)[:], len(classes))
+            for model, labels in ((self, here), (other, there))
+        ]
+        with unchanged_by_errors(self):
+            self._moments = tuple(merge(*sides))
+            if len(classes) > len(here) or classes.dtype != here.dtype:
+                self.classes_ = from_numpy(classes, self.classes_)
+            self._publish(self.theta_)
+            warn_of_moments(self, Moments(*self._moments))
         return self
 
     def predict_joint_log_proba(self, X):
@@ -315,10 +316,11 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
     def _validate(self, X, *y, reset):
         """Return X, and y where it is given, as scikit-learn validates them."""
         named = hasattr(self, "feature_names_in_")
-        if not named and is_plain(X, *y) and (reset or self.n_features_in_ == X.shape[1]):
+        if not named and is_plain(X, *y):
             if reset:
                 self.n_features_in_ = X.shape[1]
-            return (X, *y) if y else X
+            if X.shape[1] == getattr(self, "n_features_in_", None):
+                return (X, *y) if y else X
         return validate_data(
             self,
             X,
@@ -333,10 +335,7 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         """Add validated rows to the moments of past ones; None if there are none."""
         given = X
         X, y = to_numpy(X), to_numpy(y)
-        if sample_weight is not None:
-            sample_weight = check_sample_weight(
-                to_numpy(sample_weight), X, dtype=np.float64, ensure_non_negative=True
-            )
+        sample_weight = check_weights(sample_weight, X)
         known = to_numpy(classes)
         check_priors(self.priors, len(known))
         collect = accumulate_sparse if sparse.issparse(X) else accumulate
@@ -345,23 +344,27 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
             moments = merge(past, moments)
         self.classes_, self._moments = classes, tuple(moments)
         self._publish(given)
-        warn_of_silent_features(self, moments)
+        warn_of_moments(self, moments)
         return self
 
     def _publish(self, like):
         """Set the fitted attributes from the moments, as arrays of the kind of `like`."""
         moments = Moments(*self._moments)
-        epsilon = self.var_smoothing * pooled_variance(moments).max()
-        variance = divide(moments.m2, moments.weight)
-        variance += epsilon
-        prior = self.priors
+        self.epsilon_ = 0.0
+        if self.var_smoothing > 0:
+            self.epsilon_ = float(self.var_smoothing * pooled_variance(moments).max())
+        prior = check_priors(self.priors, len(moments.class_weight))
         if prior is None:
             prior = moments.class_weight / moments.class_weight.sum()
-        self.epsilon_ = float(epsilon)
-        self.theta_ = from_numpy(moments.mean.copy(), like)
-        self.var_ = from_numpy(variance, like)
-        self.class_count_ = from_numpy(moments.class_weight.copy(), like)
-        self.class_prior_ = from_numpy(np.array(to_numpy(prior), dtype=np.float64), like)
+        dtype = floating_dtype(like)
+        for name, array in (
+            ("theta_", moments.mean),
+            ("var_", variance_of(moments, self.epsilon_)),
+            ("class_count_", moments.class_weight),
+            ("class_prior_", prior),
+        ):
+            with np.errstate(over="ignore"):  # the variance of float32 rows may not fit into it
+                setattr(self, name, from_numpy(array.astype(dtype), like))
 
     def _predict(self, X, finish, method):
         check_is_fitted(self, "theta_")
@@ -369,19 +372,25 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         X = self._validate(X, reset=False)
         rows = to_numpy(X)
         with np.errstate(divide="ignore"):
-            log_prior = np.log(to_numpy(self.class_prior_))
-        theta, var, weight = to_numpy(self.theta_), to_numpy(self.var_), self._moments[1]
-        shape, dtype = (len(log_prior), rows.shape[0]), np.float64
+            log_prior = np.log(to_numpy(self.class_prior_).astype(np.float64, copy=False))
+        theta, var, weight = likelihood_of(self)
+        shape, dtype, like = (len(log_prior), rows.shape[0]), np.float64, X
+        result_dtype = np.result_type(floating_dtype(X), to_numpy(self.theta_).dtype)
         if finish is most_probable:
+            like = X if is_foreign(X, self.classes_) else self.classes_
             classes = to_numpy(self.classes_)
             finish = partial(most_probable, classes)
-            shape, dtype = rows.shape[:1], classes.dtype
+            shape, dtype, result_dtype = rows.shape[:1], classes.dtype, classes.dtype
         is_sparse = sparse.issparse(rows)
         if not is_sparse and are_few(rows, theta):
-            return from_numpy(finish(few_rows(rows, log_prior, theta, var, weight)).T, X)
-        model = coefficients(log_prior, theta, var, weight, centered=not is_sparse)
-        out = np.empty(shape, dtype=dtype)
-        return from_numpy(joint_log_likelihood(rows, model, finish, out, self.n_jobs), X)
+            joint, n_undefined = few_rows(rows, log_prior, theta, var, weight)
+            result = finish(joint).T
+        else:
+            model = coefficients(log_prior, theta, var, weight, centered=not is_sparse)
+            out = np.empty(shape, dtype=dtype)
+            result, n_undefined = joint_log_likelihood(rows, model, finish, out, self.n_jobs)
+        warn_of_predictions(self, var, log_prior > -np.inf, n_undefined)
+        return from_numpy(result.astype(result_dtype, copy=False), like)
 
     def __sklearn_tags__(self):
         """Return scikit-learn's description of what the estimator takes."""
@@ -393,14 +402,8 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
 
     def __getstate__(self):
         """Return what is pickled, with the version of its layout."""
-        return {**super().__getstate__(), "_state_version": _STATE_VERSION}
+        return {**super().__getstate__(), "_state_version": STATE_VERSION}
 
     def __setstate__(self, state):
         """Take what was pickled, unless a later version wrote it in a layout of its own."""
-        version = state.pop("_state_version", None)
-        if version is not None and version > _STATE_VERSION:
-            raise ValueError(
-                f"This ScratchGaussianNB was pickled by a later version of skextra (layout "
-                f"{version}, this version reads up to {_STATE_VERSION}): update skextra."
-            )
-        super().__setstate__(state)
+        super().__setstate__(upgraded(state))

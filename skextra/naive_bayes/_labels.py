@@ -37,12 +37,61 @@ def _above(part, low):
     return part if low == 0 and part.dtype == np.int64 else part.astype(np.int64) - low
 
 
+def exactly(labels, dtype):
+    """Return labels in another dtype and which of them it holds as they are.
+
+    Comparing int64 with uint64, or either with float64, NumPy rounds both to float64, where labels
+    above 2**53 that differ become one.
+    """
+    if labels.dtype == dtype or (labels.dtype.kind in "OU" and dtype.kind in "OU"):
+        return labels, np.ones(len(labels), dtype=bool)
+    if labels.dtype.kind not in "iubf" or dtype.kind not in "iubf":
+        return labels, np.zeros(len(labels), dtype=bool)
+    with np.errstate(invalid="ignore"):
+        cast = labels.astype(dtype)
+        same = (cast.astype(labels.dtype) == labels) & ((cast < 0) == (labels < 0))
+        # Rounded up to 2**63 or 2**64, a label comes back as the largest integer.
+        if labels.dtype.kind in "iu" and dtype.kind == "f":
+            same &= cast < 2.0 ** (8 * labels.dtype.itemsize - (labels.dtype.kind == "i"))
+    return cast, same
+
+
+def union(here, there):
+    """Return the sorted labels of two models, in a dtype that holds all of them.
+
+    Raises
+    ------
+    ValueError
+        If the labels are of two kinds, or no dtype of NumPy holds both sides as they are.
+    """
+    if (here.dtype.kind in "OSU") != (there.dtype.kind in "OSU"):
+        raise ValueError(
+            f"merge of classes {here} with classes {there}: labels of two types. Fit both models "
+            "with labels of one type."
+        )
+    if here.dtype.kind in "OSU":
+        return np.union1d(here, there)
+    common = np.result_type(here, there)
+    for dtype in (common, here.dtype, there.dtype):
+        (left, left_same), (right, right_same) = exactly(here, dtype), exactly(there, dtype)
+        if left_same.all() and right_same.all():
+            return np.union1d(left, right)
+    raise ValueError(
+        f"merge of classes of dtype {here.dtype} with classes of dtype {there.dtype}: neither "
+        "holds the labels of both as they are. Fit both models with labels of one dtype."
+    )
+
+
 def check_known(y, classes):
     """Raise if a label is not among the classes; all such labels are named."""
-    unknown = np.setdiff1d(distinct(y), classes)
-    if len(unknown):
+    labels = distinct(y)
+    cast, same = exactly(labels, classes.dtype)
+    known = np.zeros(len(labels), dtype=bool)
+    known[same] = np.isin(cast[same], classes)
+    if not known.all():
         raise ValueError(
-            f"The target label(s) {unknown} in y do not exist in the initial classes {classes}"
+            f"The target label(s) {labels[~known]} in y do not exist in the initial classes "
+            f"{classes}"
         )
 
 
@@ -59,6 +108,7 @@ class Codes:
 
     def __init__(self, y, classes):
         self._y, self._classes = y, classes
+        self._casts = y.dtype != classes.dtype and classes.dtype.kind not in "OSU"
         span = _span(y) if classes.dtype.kind in "iu" else None
         self._table, self._first = None, None
         if span is None:
@@ -88,4 +138,6 @@ class Codes:
             return _above(part, self._first)
         if self._table is not None:
             return self._table[_above(part, self._low)]
+        if self._casts:  # searchsorted would compare both in float64
+            part = part.astype(self._classes.dtype)
         return np.searchsorted(self._classes, part)

@@ -15,8 +15,12 @@ import numpy as np
 from scipy import sparse
 
 from skextra.naive_bayes._blocks import blocks, map_rows
-from skextra.naive_bayes._differences import silent_pairs, squared_differences
-from skextra.naive_bayes._moments import missing_in
+from skextra.naive_bayes._dense import missing_in
+from skextra.naive_bayes._differences import (
+    count_undefined,
+    silent_pairs,
+    squared_differences,
+)
 from skextra.naive_bayes._sparse import row_parts
 
 # (m - c)^2 / v up to here keeps the error of a term near 1e4 * 2^-53, about 1e-12.
@@ -59,9 +63,9 @@ def coefficients(log_prior, theta, var, weight, *, centered=True):
         Logarithms of the class priors.
     theta, var : ndarray of shape (n_classes, n_features)
         Means and variances.
-    weight : ndarray of shape (n_classes, n_features)
-        Weights behind the means. A class that has some weight, but none for a feature, has only
-        seen it missing: the feature says nothing of that class.
+    weight : ndarray of shape (n_classes, n_features) or None
+        Weights behind the means, None if they are not known. A class that has some weight, but
+        none for a feature, has only seen it missing: the feature says nothing of that class.
     centered : bool
         Whether x may be shifted; not for sparse rows, whose zeros would become numbers.
 
@@ -69,8 +73,7 @@ def coefficients(log_prior, theta, var, weight, *, centered=True):
     -------
     Coefficients
     """
-    theta, var = (np.asarray(array, dtype=np.float64) for array in (theta, var))
-    silent = silent_pairs(weight)
+    silent = silent_pairs(weight, theta.shape)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         quadratic = -0.5 / var
         center, offset, square = None, theta, theta * theta * quadratic
@@ -101,7 +104,7 @@ def coefficients(log_prior, theta, var, weight, *, centered=True):
 
 
 def joint_log_likelihood(X, model, finish, out, n_jobs=None):
-    """Return ``finish(log P(class, row))`` block by block.
+    """Compute ``finish(log P(class, row))`` block by block.
 
     Parameters
     ----------
@@ -120,8 +123,10 @@ def joint_log_likelihood(X, model, finish, out, n_jobs=None):
 
     Returns
     -------
-    ndarray of shape (n_samples, n_classes) or (n_samples,)
+    result : ndarray of shape (n_samples, n_classes) or (n_samples,)
         `out`, transposed.
+    n_undefined : int
+        The number of rows that have a likelihood of 0, or none, under every class.
 
     Raises
     ------
@@ -132,8 +137,6 @@ def joint_log_likelihood(X, model, finish, out, n_jobs=None):
     kernel, n_numbers = _fill_dense, X.size
     if sparse.issparse(X):
         kernel, n_numbers = _fill_sparse, 5 * X.nnz
-        if X.format == "csc" and not X.has_sorted_indices:
-            X = X.sorted_indices()
 
     def split(start, stop, local):
         if local:
@@ -141,21 +144,25 @@ def joint_log_likelihood(X, model, finish, out, n_jobs=None):
         return X[start:stop], 0, stop - start, model, finish, None
 
     nanoseconds = n_numbers * (1.0 + 0.1 * n_classes) + 8.0 * n_samples * n_classes
-    edge = 0
-    for part in map_rows(kernel, split, n_samples, nanoseconds, n_jobs):
+    edge = n_undefined = 0
+    for part, undefined in map_rows(kernel, split, n_samples, nanoseconds, n_jobs):
         rows = slice(edge, edge := edge + part.shape[-1])
+        n_undefined += undefined
         if part.base is not out:  # it comes from another process
             out[..., rows] = part
-    return out.T
+    return out.T, n_undefined
 
 
 # What overflows or is infinite is looked at where it shows in the sums.
 @np.errstate(over="ignore", invalid="ignore")
 def _fill_dense(X, start, stop, model, finish, out, size):
-    """Write what is kept of rows `start` to `stop` into `out`, if None a new array; return it."""
+    """Write what is kept of rows `start` to `stop` into `out`, if None a new array.
+
+    Return it and the number of rows that are undefined.
+    """
     constant, impossible = _constant(model)
     n_classes, n_features = model.theta.shape
-    scratch = {}
+    scratch, n_undefined = {}, 0
     for first, last in blocks(start, stop, max(n_features, n_classes), size):
         block = X[first:last]
         shape = (n_classes, len(block))
@@ -173,10 +180,10 @@ def _fill_dense(X, start, stop, model, finish, out, size):
         joint += constant
         _add_far(joint, block, model.far)
         if not np.isfinite(joint.sum()):  # rows with gaps have come out as NaN
-            _repair(joint, block, model)
+            n_undefined += _repair(joint, block, model, impossible)
         joint[impossible] = -np.inf
         out = _keep(finish(joint), out, first - start, stop - start)
-    return out
+    return out, n_undefined
 
 
 def _products(coefficients, rows, out):
@@ -199,9 +206,10 @@ def _fill_sparse(X, start, stop, model, finish, out, size):
     apart = [far.columns for far in model.far]
     columns = np.unique(np.concatenate(apart)) if apart else np.empty(0, dtype=int)
     far = tuple(far._replace(columns=np.searchsorted(columns, far.columns)) for far in model.far)
-    width = max(len(columns) + X.nnz // max(1, X.shape[0]) + 1, len(model.theta))
-    n_numbers = size if X.format == "csr" else max(size, X.shape[1])  # columns are bisected
-    for first, rows in row_parts(X, start, stop, max(1, n_numbers // width)):
+    n_undefined, n_rows = 0, max(1, size // max(len(columns), len(model.theta)))
+    # Each part of a CSC matrix bisects all columns or scans all entries.
+    n_stored = size if X.format == "csr" else max(4 * size, X.shape[1])
+    for first, rows in row_parts(X, start, stop, n_rows, n_stored):
         data = rows.data.astype(np.float64)
         gaps = missing_in(data) if not np.isfinite(data.sum()) else None
         if gaps is not None:
@@ -215,10 +223,10 @@ def _fill_sparse(X, start, stop, model, finish, out, size):
         if far:
             _add_far(joint, rows[:, columns].toarray(), far)
         if not np.isfinite(joint.sum()):
-            _repair(joint, rows, model)
+            n_undefined += _repair(joint, rows, model, impossible)
         joint[impossible] = -np.inf
         out = _keep(finish(joint), out, first - start, stop - start)
-    return out
+    return out, n_undefined
 
 
 def _constant(model):
@@ -252,22 +260,31 @@ def _buffer(scratch, name, shape, like=None):
     return scratch[name][:size].reshape(shape, order="F" if by_columns else "C")
 
 
-def _repair(joint, X, model):
-    """Do again the rows that are no numbers: leave NaN out, square differences if that fails."""
+def _repair(joint, X, model, impossible):
+    """Do again the rows that are no numbers: leave NaN out, square differences if that fails.
+
+    Return how many rows stay without a likelihood over 0 under any class that is possible.
+    """
     rows = np.flatnonzero(~np.isfinite(joint).all(axis=0))
     X = X[rows].toarray() if sparse.issparse(X) else X[rows]
+    # In float32, as the rows may be, squares would lose half of the digits.
+    X = X.astype(np.float64, copy=False)
     there = ~missing_in(X)
     with np.errstate(over="ignore", invalid="ignore"):
-        centered = np.where(there, X if model.center is None else X - model.center, 0.0)
+        centered = X.copy() if model.center is None else X - model.center
+        centered[~there] = 0.0
         again = model.linear @ centered.T
-        again += model.quadratic @ np.square(centered).T
+        again += model.quadratic @ np.square(centered, out=centered).T
     again += model.constant @ there.T.astype(np.float64)
     _add_far(again, X, model.far)
     large = np.flatnonzero(~np.isfinite(again).all(axis=0))  # too large to be squared
     again[:, large] = squared_differences(
         X[large], there[large], model.theta, model.var, model.silent
     )
-    joint[:, rows] = again + np.maximum(model.log_prior, np.finfo(float).min)[:, None]
+    again += np.maximum(model.log_prior, np.finfo(float).min)[:, None]
+    again[impossible] = -np.inf
+    joint[:, rows] = again
+    return count_undefined(again)
 
 
 def _add_far(joint, X, far):

@@ -64,4 +64,6 @@ def most_probable(classes, block):
     for code, row in enumerate(block[1:], start=1):
         np.copyto(codes, code, where=row > best)
         np.maximum(best, row, out=best)
+    if np.isnan(best.sum()):  # no comparison finds what argmax finds, the first NaN
+        codes = block.argmax(axis=0)
     return classes[codes]

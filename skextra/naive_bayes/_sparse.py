@@ -1,13 +1,12 @@
-"""Parts of CSR and CSC matrices that share their memory, and the moments of such matrices."""
+"""Parts of CSR and CSC matrices in any state: entries stored twice, unsorted indices, zeros.
+
+A part shares the memory of its matrix or is a copy of about one block; no matrix is copied whole.
+"""
 
 import numpy as np
 from scipy import sparse
 
-from skextra.naive_bayes._blocks import BLOCK, map_rows
-from skextra.naive_bayes._moments import Moments, divide, missing_in
-
-# About what the two passes cost in nanoseconds a stored number.
-_COST = 30.0
+from skextra.naive_bayes._blocks import BLOCK
 
 
 def major_part(X, start, stop):
@@ -20,28 +19,76 @@ def major_part(X, start, stop):
     return layout((X.data[begin:end], X.indices[begin:end], indptr), shape=shape)
 
 
-def row_parts(X, start, stop, n_rows):
-    """Yield (first row, some rows as CSR) until rows `start` to `stop` are covered.
+def canonical(part):
+    """Return a part whose indices are sorted and whose entries are stored once.
 
-    A CSC matrix, whose indices have to be sorted, is not copied whole: where each column begins in
-    the next part is found by bisecting all columns at once.
+    Entries stored twice are added in the dtype of the matrix, as scipy does it.
+    """
+    if not part.has_canonical_format:
+        part = part.copy()
+        part.sum_duplicates()
+    return part
+
+
+def row_parts(X, start, stop, n_rows, n_stored):
+    """Yield (first row, some rows as canonical CSR) until rows `start` to `stop` are covered.
+
+    Parameters
+    ----------
+    X : CSR or CSC matrix of shape (n_samples, n_features)
+        In any state that scipy allows.
+    start, stop : int
+        The rows to cover.
+    n_rows, n_stored : int
+        At most so many rows, and about so many stored numbers, per part; at least one row.
+
+    Yields
+    ------
+    first : int
+        The first row of the part.
+    rows : csr_array of shape (n_rows, n_features)
+        The rows.
     """
     if X.format == "csr":
-        for first in range(start, stop, n_rows):
-            yield first, major_part(X, first, min(first + n_rows, stop))
+        first = start
+        while first < stop:
+            within = int(X.indptr[first]) + n_stored
+            # In another dtype indptr would be copied whole to look a number up in it.
+            within = np.array([min(within, int(X.indptr[-1]))], dtype=X.indptr.dtype)
+            last = int(np.searchsorted(X.indptr, within, side="right")[0]) - 1
+            last = min(max(last, first + 1), first + n_rows, stop)
+            yield first, canonical(major_part(X, first, last))
+            first = last
         return
-    begin = _bisect(X, X.indptr[:-1].astype(np.int64), start)
+    per_row = max(1, X.nnz // max(1, X.shape[0]))
+    n_rows = max(1, min(n_rows, n_stored // per_row))
+    between = _bisecting(X, start) if X.has_sorted_indices else _scanning(X)
     for first in range(start, stop, n_rows):
         last = min(first + n_rows, stop)
+        stored, indptr = between(first, last)
+        part = sparse.csc_array(
+            (X.data[stored], X.indices[stored] - first, indptr), shape=(last - first, X.shape[1])
+        )
+        yield first, canonical(part.tocsr())
+
+
+def _bisecting(X, start):
+    """Return a function that finds the entries of rows that follow each other in a sorted CSC.
+
+    Where each column begins in the next part is found by bisecting all columns at once.
+    """
+    begin = _bisect(X, X.indptr[:-1].astype(np.int64), start)
+
+    def between(first, last):
+        nonlocal begin
         end = _bisect(X, begin, last)
         counts = end - begin
         indptr = np.concatenate([[0], np.cumsum(counts)])
         stored = np.arange(indptr[-1]) + np.repeat(begin - indptr[:-1], counts)
-        part = sparse.csc_array(
-            (X.data[stored], X.indices[stored] - first, indptr), shape=(last - first, X.shape[1])
-        )
-        yield first, part.tocsr()
         begin = end
+        return stored, indptr
+
+    return between
 
 
 def _bisect(X, low, row):
@@ -55,124 +102,15 @@ def _bisect(X, low, row):
     return low
 
 
-@np.errstate(over="ignore", invalid="ignore")  # in squares of finite numbers over 1e154
-def accumulate_sparse(X, codes, sample_weight, n_classes, n_jobs=None):
-    """Return the moments of a CSR or CSC matrix from what it stores, in two passes over it.
+def _scanning(X):
+    """Return a function that finds the entries of rows in a CSC matrix of unsorted indices."""
 
-    Parameters, result and errors are those of `skextra.naive_bayes._moments.accumulate`. The parts
-    are rows of a CSR matrix and columns of a CSC one.
-    """
-    n_samples, n_features = X.shape
-    if not X.has_canonical_format:
-        X = X.copy()
-        X.sum_duplicates()
-    by_rows = X.format == "csr"
-    n_rows_of, class_weight = _count(codes, sample_weight, n_classes)
+    def between(first, last):
+        found = []
+        for begin in range(0, X.nnz, BLOCK):
+            rows = X.indices[begin : min(begin + BLOCK, X.nnz)]
+            found.append(np.flatnonzero((rows >= first) & (rows < last)) + begin)
+        stored = np.concatenate([np.empty(0, dtype=np.int64), *found])
+        return stored, np.searchsorted(stored, X.indptr)
 
-    def part(start, stop, local):
-        """Return a matrix, what to look at of it, and the codes and weights of its rows."""
-        if local:
-            return X, start, stop, codes, sample_weight
-        rows = slice(start, stop) if by_rows else slice(None)
-        weights = None if sample_weight is None else sample_weight[rows]
-        return major_part(X, start, stop), 0, stop - start, codes[rows], weights
-
-    def total_over_parts(kernel, split):
-        length = n_samples if by_rows else n_features
-        parts = map_rows(kernel, split, length, _COST * X.nnz, n_jobs)
-        if by_rows:
-            return [sum(pieces) for pieces in zip(*parts, strict=True)]
-        return [np.concatenate(pieces, axis=1) for pieces in zip(*parts, strict=True)]
-
-    n_stored, missing, stored, total = total_over_parts(
-        _stored_sums, lambda *rows: (*part(*rows), n_classes)
-    )
-    weight = class_weight[:, None] - missing
-    mean = divide(total, weight)
-
-    def second_pass(start, stop, local):
-        return (*part(start, stop, local), mean if by_rows else mean[:, start:stop])
-
-    (m2,) = total_over_parts(_stored_squares, second_pass)
-    # What is not stored is 0, and differs from the mean by the mean. Where all is stored, the
-    # weights of the two sums differ by rounding, which a large mean squared would make matter.
-    zeros = np.where(n_rows_of[:, None] > n_stored, np.maximum(weight - stored, 0.0), 0.0)
-    m2 += zeros * mean * mean
-    return Moments(class_weight, weight, mean, m2)
-
-
-def _count(codes, sample_weight, n_classes):
-    """Return the number and the weight of the rows of each class."""
-    n_rows, weight = np.zeros(n_classes, dtype=np.int64), np.zeros(n_classes)
-    for first in range(0, len(codes), BLOCK):
-        part = codes[first : first + BLOCK]
-        n_rows += np.bincount(part, minlength=n_classes)
-        if sample_weight is not None:
-            weight += np.bincount(part, sample_weight[first : first + BLOCK], n_classes)
-    return n_rows, n_rows.astype(np.float64) if sample_weight is None else weight
-
-
-def _stored_sums(X, start, stop, codes, sample_weight, n_classes, size):
-    """Return counts of stored values, weights of missing and of other ones, and their sums.
-
-    `start` to `stop` are rows of a CSR matrix and columns of a CSC one.
-    """
-    shape = (n_classes, X.shape[1] if X.format == "csr" else stop - start)
-    count = np.zeros(shape, dtype=np.int64).ravel()
-    missing, stored, total = (np.zeros(len(count)) for _ in range(3))
-    for place, weight, value in _stored_values(X, start, stop, codes, sample_weight, shape, size):
-        if not np.isfinite(value.sum()):
-            gaps = missing_in(value)
-            gap_weight = None if weight is None else weight[gaps]
-            missing += np.bincount(place[gaps], gap_weight, len(count))
-            count += np.bincount(place[gaps], minlength=len(count))
-            place, value = place[~gaps], value[~gaps]
-            weight = None if weight is None else weight[~gaps]
-        in_place = np.bincount(place, minlength=len(count))
-        count += in_place
-        stored += in_place if weight is None else np.bincount(place, weight, len(count))
-        total += np.bincount(place, value if weight is None else weight * value, len(count))
-    return tuple(array.reshape(shape) for array in (count, missing, stored, total))
-
-
-def _stored_squares(X, start, stop, codes, sample_weight, mean, size):
-    """Return the sums of squared differences of stored values from their class means."""
-    centers = mean.ravel()
-    m2 = np.zeros(len(centers))
-    for place, weight, value in _stored_values(
-        X, start, stop, codes, sample_weight, mean.shape, size
-    ):
-        value -= centers[place]
-        value[np.isnan(value)] = 0.0
-        value *= value
-        if weight is not None:
-            value *= weight
-        m2 += np.bincount(place, value, len(m2))
-    return (m2.reshape(mean.shape),)
-
-
-def _stored_values(X, start, stop, codes, sample_weight, shape, size):
-    """Yield (place in an array of `shape`, weight or None, value) of what is stored, in parts."""
-    n_classes, n_features = shape
-    # Adding up what has n_classes * n_features numbers is cheap for parts of that size.
-    size = max(size // 2, n_classes * n_features)
-    for begin in range(X.indptr[start], X.indptr[stop], size):
-        end = min(begin + size, X.indptr[stop])
-        # In another dtype indptr would be copied whole to look a number up in it.
-        edges = np.array([begin, end], dtype=X.indptr.dtype)
-        first = int(np.searchsorted(X.indptr, edges[0], side="right")) - 1
-        last = int(np.searchsorted(X.indptr, edges[1], side="left"))
-        counts = np.diff(np.clip(X.indptr[first : last + 1], begin, end))
-        weight = None
-        if X.format == "csr":
-            place = np.repeat(codes[first:last] * n_features, counts)
-            place += X.indices[begin:end]
-            if sample_weight is not None:
-                weight = np.repeat(sample_weight[first:last], counts)
-        else:
-            rows = X.indices[begin:end]
-            place = codes[rows] * n_features
-            place += np.repeat(np.arange(first - start, last - start), counts)
-            if sample_weight is not None:
-                weight = sample_weight[rows]
-        yield place, weight, X.data[begin:end].astype(np.float64)
+    return between

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from skextra.neural_network._runtime import explaining_lack_of_memory, threads_for
+from skextra.neural_network._training._runtime import explaining_lack_of_memory, threads_for
 
 # Pixels computed at a time: what the first layers make of them (32 channels) stays in the cache,
 # and the memory of a prediction does not grow with the number of images.

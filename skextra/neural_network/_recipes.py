@@ -6,7 +6,7 @@ To change how an architecture is trained, change its line at the end of this fil
 from dataclasses import asdict, dataclass, replace
 from math import ceil
 
-from skextra.neural_network._runtime import multiplies_bfloat16
+from skextra.neural_network._training._runtime import multiplies_bfloat16
 
 SMALL_SIDE = 32  # pixels: networks on such images are small, and so are the things in them
 

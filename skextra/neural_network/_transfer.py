@@ -14,7 +14,7 @@ def find_source(init_from):
         A fitted classifier, the same frozen, or the file in which `save_model` stored it.
     """
     if isinstance(init_from, str | os.PathLike):
-        from skextra.neural_network._persistence import load_model
+        from skextra.neural_network._model_file import load_model
 
         return load_model(init_from)
     if isinstance(init_from, FrozenEstimator):

@@ -20,19 +20,23 @@ from skextra._sklearn import (
     check_partial_fit_first_call,
     fit_context,
 )
-from skextra.neural_network._architectures import find_architecture
-from skextra.neural_network._augmentation import AUGMENTATIONS
-from skextra.neural_network._checkpoint import Checkpoint
-from skextra.neural_network._fitting import BestEpoch, Training, train_one_epoch
-from skextra.neural_network._images import ImageTransform, network_size, pixels_of
-from skextra.neural_network._notebook import NotebookTableMixin
+from skextra.neural_network._html import NotebookTableMixin
+from skextra.neural_network._inputs._augmentation import AUGMENTATIONS
+from skextra.neural_network._inputs._images import ImageTransform, network_size, pixels_of
+from skextra.neural_network._inputs._samples import hold_out, weigh
+from skextra.neural_network._inputs._validation import (
+    check_checkpoint,
+    check_rows,
+    check_training_set,
+)
+from skextra.neural_network._networks._architectures import find_architecture
 from skextra.neural_network._prediction import logits
-from skextra.neural_network._runtime import private_generator, torch_device
-from skextra.neural_network._samples import hold_out, weigh
-from skextra.neural_network._schedules import make_schedule
-from skextra.neural_network._training import Batches, build_net
+from skextra.neural_network._training._checkpoint import Checkpoint
+from skextra.neural_network._training._fit_in_progress import BestEpoch, Training, train_one_epoch
+from skextra.neural_network._training._net import Batches, build_net
+from skextra.neural_network._training._runtime import private_generator, torch_device
+from skextra.neural_network._training._schedules import make_schedule
 from skextra.neural_network._transfer import copy_features, find_source
-from skextra.neural_network._validation import check_checkpoint, check_rows, check_training_set
 
 _AUTO = StrOptions({"auto"})
 _RECIPE_PARAMETERS = (

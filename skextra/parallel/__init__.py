@@ -1,11 +1,33 @@
-"""The ``"skextra"`` joblib backend: worker processes whose death is an error, never a hang."""
+"""The ``"skextra"`` joblib backend: worker processes whose death is an error, never a hang.
+
+The way of one task, and the thread or process in which each step happens::
+
+    caller's thread      joblib.Parallel
+                           | submit                     _backend     joblib's contract
+                         Session                        _scheduling  asks the journal first
+                           | Batch -> Attempt           _sharing     large arrays, pickled once
+    dispatcher thread    Scheduler                      _scheduling  what runs when, retries
+                           | start, poll                _engines     Engine: its few methods
+                         ProcessEngine                  _engines/_processes
+                           | Channel: a pipe            _messages
+    worker process       main                           _worker      runs the calls
+                           | results; memory it shares  _sharing
+    dispatcher thread    Ended or Died                  _engines     a death is noticed here
+                           | retry, or finish           _scheduling
+    delivery thread      Delivery                       _scheduling
+                           | first                      _journal     Recorder -> the file
+                           | then                       _backend     joblib's callback
+
+`_fingerprint`, beside this package, says what a result depends on; `_searches` is all that the
+backend knows of scikit-learn, `_joblib` all that it takes from joblib's private names.
+"""
 
 from skextra.parallel._backend import SkextraBackend
-from skextra.parallel._devices import leased_device
 from skextra.parallel._errors import TaskTimeoutError, WorkerCrashError
-from skextra.parallel._journal import JournalError
-from skextra.parallel._ledger import journaled
-from skextra.parallel._reading import Journal
+from skextra.parallel._journal._file import JournalError
+from skextra.parallel._journal._reader import Journal
+from skextra.parallel._journal._recorder import journaled
+from skextra.parallel._worker._device import leased_device
 
 __all__ = [
     "Journal",

@@ -1,6 +1,8 @@
-"""The contract between joblib and the pool of worker processes."""
+"""joblib's contract: what `joblib.Parallel` calls, and when."""
 
+import collections
 import contextlib
+import dataclasses
 import multiprocessing
 import os
 import sys
@@ -9,40 +11,36 @@ import warnings
 
 from joblib.parallel import (
     AutoBatchingMixin,
-    BatchCompletionCallBack,
     FallbackToBackend,
     ParallelBackendBase,
     SequentialBackend,
     cpu_count,
 )
 
-from skextra.parallel._ledger import Ledger
+from skextra.parallel._joblib import fail_call, has_failed
+from skextra.parallel._journal._recorder import Recorder
 from skextra.parallel._messages import INITIALIZER, SETTINGS, pack
-from skextra.parallel._options import check_options, known_options
-from skextra.parallel._pool import get_pool
-from skextra.parallel._sharing import Store
-from skextra.parallel._worker import Settings
+from skextra.parallel._options import Options
+from skextra.parallel._scheduling._current import get_scheduler
+from skextra.parallel._scheduling._session import SessionOptions, open_session
+from skextra.parallel._sharing._store import Store
+from skextra.parallel._worker._loading import check_not_loading
+from skextra.parallel._worker._main import Settings
 
-# Handing out a batch takes about a quarter of a millisecond, and the last one keeps the others
-# waiting: so long one should take, and so many times the largest so far it may have.
+# Handing out a batch takes about a quarter of a millisecond, and the last batch keeps the other
+# workers waiting: a batch should take about so long.
 _BATCH_SECONDS = 0.03
-_BATCH_GROWTH = 8
-# So much is lost at most, for each worker, if a program with a journal is killed.
+# At most so much work per worker is lost if a program with a journal is killed.
 _JOURNALED_BATCH_SECONDS = 0.01
 
 
-def _store(max_nbytes=2**20, mmap_mode="r", temp_folder=None, **others):
-    """Make what shares the large arguments, from joblib's options for that."""
+def _make_store(max_nbytes=2**20, mmap_mode="r", temp_folder=None, **others):
+    """Return what shares the large arguments, from joblib's options for that."""
     return Store(max_nbytes, mmap_mode, temp_folder or os.environ.get("JOBLIB_TEMP_FOLDER"))
 
 
-def _large_result(max_nbytes):
-    """Say from which size on results are shared: small ones are not worth a file each."""
-    return max(max_nbytes, 2**20)
-
-
 class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
-    """Run joblib's tasks in worker processes whose death is only an error.
+    """Run joblib's tasks in worker processes whose death is an error, never a hang.
 
     ``import skextra`` registers this class with joblib under the name ``"skextra"``; there is no
     need to use it directly.
@@ -50,35 +48,36 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
     Parameters
     ----------
     nesting_level : int, default=None
-        How many parallel calls this one is inside of. joblib sets it.
+        How many parallel calls this one is nested in. joblib sets it.
     inner_max_num_threads : int, default=None
-        Limit on the threads that BLAS, OpenMP and torch use in each worker. By default every
-        worker gets its share of the cores, or what variables such as ``OMP_NUM_THREADS`` say.
+        How many threads BLAS, OpenMP and torch may use in each worker. By default the number of
+        cores divided by the number of jobs, or what variables such as ``OMP_NUM_THREADS`` say.
     initializer : callable, default=None
         Called once in each worker process before its first task. Workers are kept between calls;
         a call with another initializer, or the same with other arguments, gets new ones.
     initargs : tuple, default=()
         The arguments of `initializer`.
     max_retries : int, default=2
-        How often a call is repeated whose worker process died, the last time with no other task
-        of the program beside it. Exceptions are not repeated.
+        How many times a call is run again after its worker process died. The last retry runs
+        while no other task of the program runs. A call that raised an exception is not repeated.
     task_timeout : float, default=None
-        How many seconds one call may take. Its worker is killed then, and the call not repeated.
+        Seconds that one call may take; None for no limit. A call that takes longer is stopped by
+        killing its worker, and not repeated.
     journal : path-like, default=None
-        A file to which every fit of scikit-learn's searches is written when it is done, and from
-        which it is taken instead of being done again. It is made if it is not there.
+        A file to which each finished fit of scikit-learn's searches is written, and from which
+        its result is taken instead of fitting again. The file is created if it does not exist.
     devices : sequence of str, default=None
-        Names of devices, such as ``["cuda:0", "cuda:1"]``. Each task has a slot on one of them,
-        which `leased_device` names.
+        Names of devices, such as ``["cuda:0", "cuda:1"]``. Each task gets a slot on one of them,
+        and `leased_device` says on which.
     tasks_per_device : int, default=1
-        How many tasks may be on one device at once.
+        How many tasks may use one device at once.
 
     See Also
     --------
-    WorkerCrashError : What a call raises when its workers die.
-    TaskTimeoutError : What a call raises that takes longer than `task_timeout`.
-    Journal : Reads what is in a journal.
-    journaled : Marks another function as one to be written to the journal.
+    WorkerCrashError : Raised by a call whose workers died.
+    TaskTimeoutError : Raised by a call that takes longer than `task_timeout`.
+    Journal : Reads a journal.
+    journaled : Marks another function whose results the journal keeps.
 
     Notes
     -----
@@ -111,31 +110,42 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         devices=None,
         tasks_per_device=1,
     ):
+        # What ``parallel_config`` or the caller gave holds for all calls, what ``Parallel`` gives
+        # to `configure` for that call only.
+        self._configured_options = self._options = Options(
+            inner_max_num_threads=inner_max_num_threads,
+            initializer=initializer,
+            initargs=initargs,
+            max_retries=max_retries,
+            task_timeout=task_timeout,
+            journal=journal,
+            devices=devices,
+            tasks_per_device=tasks_per_device,
+        )
         super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads)
-        self.initializer = initializer
-        self.initargs = initargs
-        self.max_retries = max_retries
-        self.task_timeout = task_timeout
-        self.journal = journal
-        self.devices = devices
-        self.tasks_per_device = tasks_per_device
         self.parallel = None
-        self._ledger = None
-        self._workers = None
+        self._recorder = None
+        self._unseeded_calls = collections.Counter()  # so far, with this configuration
+        self._workers = None  # the session; joblib's tests look at it by this name
         self._sharing = None
+
+    @property
+    def inner_max_num_threads(self):
+        """The limit on threads; ``parallel_config`` sets it on a backend that exists."""
+        return self._options.inner_max_num_threads
+
+    @inner_max_num_threads.setter
+    def inner_max_num_threads(self, n_threads):
+        options = dataclasses.replace(self._configured_options, inner_max_num_threads=n_threads)
+        self._configured_options = self._options = options
 
     @property
     def default_n_jobs(self):
         """How many tasks run at once if the caller does not say."""
-        if self.devices is not None:
-            return max(2, len(self.devices) * self.tasks_per_device)
-        return 2 if self._needs_processes else 1
-
-    @property
-    def _needs_processes(self):
-        """Whether there are options that mean nothing without worker processes."""
-        options = (self.journal, self.task_timeout, self.devices)
-        return any(option is not None for option in options)
+        options = self._options
+        if options.devices is not None:
+            return max(2, len(options.devices) * options.tasks_per_device)
+        return 2 if options.need_workers else 1
 
     def effective_n_jobs(self, n_jobs):
         """Return how many tasks joblib is to hand out at once.
@@ -148,12 +158,14 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         Returns
         -------
         n_jobs : int
-            The number; 1 where processes cannot be started or waited for. For 1, joblib runs the
-            tasks in this process itself, so that it is at least 2 where options need a worker,
-            even if there is only one core: no more than that are at work at once.
+            The number; 1 if processes cannot be started or waited for. For 1, joblib runs the
+            tasks in this process itself, so that it is at least 2 if options need a worker, even
+            with only one core: no more than that run at once.
         """
         n_at_once = self._n_at_once(n_jobs)
-        if n_at_once == 1 and n_jobs not in (1, None) and self._needs_processes:
+        options = self._options
+        has_workers = options.journal is not None if n_jobs == 1 else options.need_workers
+        if n_at_once == 1 and n_jobs is not None and has_workers:
             return 2 if self._can_start_processes() else 1
         return n_at_once if n_at_once == 1 or self._can_start_processes() else 1
 
@@ -181,17 +193,50 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         return False
 
     def configure(self, n_jobs=1, parallel=None, prefer=None, require=None, **options):
-        """Prepare for the calls of one ``Parallel`` and return how many tasks run at once."""
-        self._take_options(options)
+        """Prepare for the calls of one ``Parallel``.
+
+        Parameters
+        ----------
+        n_jobs : int, default=1
+            What the caller asked for.
+        parallel : joblib.Parallel, default=None
+            The caller.
+        prefer, require : str, default=None
+            Hints of the caller; the backend has processes only.
+        **options : dict
+            The options of this backend that ``Parallel`` was given, and those that joblib gives
+            to each backend (`max_nbytes`, `mmap_mode`, `temp_folder`, ...).
+
+        Returns
+        -------
+        n_jobs : int
+            How many tasks run at once.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an option is unknown or not what it may be.
+        FallbackToBackend
+            If joblib is to run the tasks elsewhere: in this process, for one task at a time.
+        """
+        if self._workers is not None:
+            # An iterator of tasks calls ``Parallel`` in the same `parallel_config`, which has but
+            # one backend for both calls.
+            given = vars(self._configured_options)
+            backend = type(self)(nesting_level=self.nesting_level, **given)
+            backend._unseeded_calls = self._unseeded_calls
+            raise FallbackToBackend(backend)
+        self._options = self._configured_options.updated(options)
         n_at_once = self._n_at_once(n_jobs)
         n_jobs = self.effective_n_jobs(n_jobs)
         if n_jobs == 1:
             raise FallbackToBackend(SequentialBackend(nesting_level=self.nesting_level))
+        check_not_loading()
         self.parallel = parallel
-        self._sharing = _store(**options)
-        if self.journal is not None:
-            self._ledger = Ledger(self.journal)
+        self._sharing = _make_store(**options)
         try:
+            if self._options.journal is not None:
+                self._recorder = self._open_journal()
             self._workers = self._open_session(n_at_once)
         except BaseException:  # joblib does not come back to close it
             self.terminate()
@@ -199,30 +244,57 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         return n_jobs
 
     def compute_batch_size(self):
-        """Return how many calls joblib is to hand out in one batch."""
-        limit = _BATCH_SECONDS if self._ledger is None else _JOURNALED_BATCH_SECONDS
-        seconds, largest = self._workers.seconds_per_call, self._workers.largest_run
-        if seconds is None:
-            return 1
-        return int(min(max(1, limit / seconds), _BATCH_GROWTH * largest))
+        """Return how many calls joblib is to hand out in one batch.
+
+        Returns
+        -------
+        n_calls : int
+            So many that a batch takes about 30 ms, or 10 ms with a journal.
+        """
+        seconds = _BATCH_SECONDS if self._recorder is None else _JOURNALED_BATCH_SECONDS
+        return self._workers.durations.batch_size(seconds)
 
     def start_call(self):
-        """Learn anew how long calls take."""
-        self._workers.forget_times()
+        """Forget how long the calls of the last ``Parallel`` took, and what workers hold."""
+        self._workers.start_call()
 
     def stop_call(self):
         """Let the caller have its arrays back, to change them if it will."""
         if self._sharing is not None:
             self._sharing.end_call()
-        if self._ledger is not None:
-            self._ledger.end_call()
+        if self._recorder is not None:
+            self._recorder.end_call()
 
     def submit(self, func, callback=None):
-        """Queue a batch; `callback` is called once with the future that this returns."""
+        """Queue a batch of tasks.
+
+        Parameters
+        ----------
+        func : joblib.parallel.BatchedCalls
+            The batch.
+        callback : callable, default=None
+            Called once with the future, when its outcome is known.
+
+        Returns
+        -------
+        future : Batch
+            What `retrieve_result_callback` takes.
+        """
         return self._workers.submit(func.items, callback)
 
     def retrieve_result_callback(self, out):
-        """Return the results of a finished batch, or raise what ended it."""
+        """Return the results of a finished batch, or raise the error that ended it.
+
+        Parameters
+        ----------
+        out : Batch
+            The future that `submit` returned.
+
+        Returns
+        -------
+        results : list
+            One result per task.
+        """
         return out.result()
 
     def terminate(self):
@@ -234,64 +306,73 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         if self._sharing is not None:
             self._sharing.close()
             self._sharing = None
-        ledger, self._ledger = self._ledger, None
-        if ledger is not None:
-            ledger.close()
-            if not getattr(self.parallel, "_exception", False):
-                ledger.report()
+        recorder, self._recorder = self._recorder, None
+        if recorder is not None:
+            recorder.close()
+            if not has_failed(self.parallel):
+                recorder.report()
+        self._options = self._configured_options
         self.reset_batch_stats()
 
     def abort_everything(self, ensure_ready=True):
-        """Kill the workers that still run tasks of this call."""
+        """Kill the workers that still run tasks of this call.
+
+        Parameters
+        ----------
+        ensure_ready : bool, default=True
+            Whether more tasks may follow.
+        """
         n_jobs = self._workers.n_workers
         self._workers.abort()
         self._workers = self._open_session(n_jobs) if ensure_ready else None
 
-    def _take_options(self, options):
-        """Take what was given to ``Parallel``; it goes before what the constructor got."""
-        for name, value in known_options(options).items():
-            setattr(self, name, value)
-        check_options(self)
+    def _open_journal(self):
+        options, initializer = self._options, None
+        if options.initializer is not None:
+            initializer = options.initializer, options.initargs
+        return Recorder(options.journal, initializer, self._unseeded_calls)
 
     def _open_session(self, n_jobs):
+        options = self._options
         settings = Settings(
             environment={**os.environ, **self._prepare_worker_env(n_jobs)},
             directory=os.getcwd(),
             sys_path=list(sys.path),
             nested_backend=self.get_nested_backend(),
-            max_nbytes=_large_result(self._sharing.max_nbytes),
+            # Small results are not worth a file each.
+            max_nbytes=max(self._sharing.max_nbytes, 2**20),
         )
         initializer = None
-        if self.initializer is not None:
-            initializer = pack(INITIALIZER, (self.initializer, tuple(self.initargs)))
-        return get_pool().open_session(
-            n_jobs,
+        if options.initializer is not None:
+            initializer = pack(INITIALIZER, (options.initializer, tuple(options.initargs)))
+        session_options = SessionOptions(
             pack(SETTINGS, settings),
             initializer,
+            max_retries=options.max_retries,
+            task_timeout=options.task_timeout,
+            devices=None if options.devices is None else tuple(options.devices),
+            tasks_per_device=options.tasks_per_device,
+            is_journaled=self._recorder is not None,
+        )
+        return open_session(
+            get_scheduler(),
+            n_jobs,
+            session_options,
             self._fail_call,
-            max_retries=self.max_retries,
-            task_timeout=self.task_timeout,
             sharing=self._sharing,
-            ledger=self._ledger,
-            devices=None if self.devices is None else tuple(self.devices),
-            tasks_per_device=self.tasks_per_device,
+            recorder=self._recorder,
         )
 
     def _fail_call(self, error):
         """Raise an error that came out of joblib's callback where the call waits for results.
 
         An iterator of tasks may raise there what joblib does not catch, SystemExit for one. Lost
-        in the dispatcher thread, it would leave the caller waiting for ever.
+        in the delivery thread, it would leave the caller waiting for ever.
         """
-        try:
-            tracker = BatchCompletionCallBack(0, 1, self.parallel)
-            self.parallel._register_new_job(tracker)
-            tracker._register_outcome({"result": error, "status": "Error"})
-        except AttributeError:  # joblib has renamed its own
-            self._workers.abort()  # an error too, if one that says less
-            with contextlib.suppress(Exception):
-                threading.excepthook(
-                    threading.ExceptHookArgs(
-                        (type(error), error, error.__traceback__, threading.current_thread())
-                    )
-                )
+        if fail_call(self.parallel, error):
+            return
+        self._workers.abort()  # the call ends with another error, which says less
+        with contextlib.suppress(Exception):
+            thread = threading.current_thread()
+            hook_args = (type(error), error, error.__traceback__, thread)
+            threading.excepthook(threading.ExceptHookArgs(hook_args))

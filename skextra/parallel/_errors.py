@@ -1,10 +1,10 @@
-"""What a lost worker is called, and the words that say which call it took with it."""
+"""The errors for a dead worker and a late call, and the words that describe a call."""
 
 import reprlib
 import signal
 from dataclasses import dataclass
 
-from skextra.parallel._search import describe_fit, is_fit
+from skextra.parallel._searches import describe_fit, is_fit
 
 
 class WorkerCrashError(RuntimeError):
@@ -60,7 +60,7 @@ class TaskTimeoutError(TimeoutError):
     message : str
         Which call, in words.
     n_tries : int
-        How often the call was tried: more than once if workers had died in it before.
+        How many times the call was run: more than once if workers had died in it before.
     stderr : str
         The end of the standard error stream of the worker.
 

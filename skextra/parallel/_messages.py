@@ -4,13 +4,12 @@ A message is one byte that says what it is, then a pickle. Tasks, results and er
 by cloudpickle, so that lambdas, closures and whatever ``__main__`` defines travel by value.
 """
 
-import io
 import pickle
 import traceback
 
 import cloudpickle
 
-from skextra.parallel._pickling import Shared, SharedCalls, share
+from skextra.parallel._sharing._pickling import Shared, SharedCalls, share, share_calls
 
 # From the pool to the worker.
 DEVICE, SETTINGS, INITIALIZER, TASK, QUIT = b"d", b"s", b"i", b"t", b"q"
@@ -19,6 +18,8 @@ RESULT, ERROR, NOT_READY = b"r", b"e", b"n"
 # A result of which a part follows it: the descriptors of the segments that it refers to. Only
 # the process that received those can read it.
 SHARED_RESULT = b"R"
+# Which modules the worker has imported since the last time, and the hashes of their files.
+WITNESS = b"w"
 # Not a pickle but a number: the next message holds the results of so many calls of the task, and
 # not yet all.
 PARTIAL = b"p"
@@ -32,41 +33,39 @@ def pack(kind, content, sharing=None):
     after the message, which begins with SHARED_RESULT if there are any.
     """
     if sharing is None:
-        file = io.BytesIO()
-        file.write(kind)
-        cloudpickle.dump(content, file, protocol=pickle.HIGHEST_PROTOCOL)
-        return file.getbuffer()
-    shared, segments = share(content, sharing)
-    file = _Message(segments)
-    if not segments:
-        file.write(kind)
-        file.write(shared.pieces[0])
-        return file.getbuffer()
-    if kind == TASK and len(content) > 1:
-        calls, of_calls = zip(*(share(call, sharing) for call in content), strict=True)
-        shared, file.segments = SharedCalls(calls), [segments, of_calls]
-    file.write(SHARED_RESULT if kind == RESULT else kind)
-    pickle.dump(shared, file, protocol=pickle.HIGHEST_PROTOCOL)
-    return file.getbuffer()
+        return kind + cloudpickle.dumps(content, protocol=pickle.HIGHEST_PROTOCOL)
+    shared, segments = (share_calls if kind == TASK else share)(content, sharing)
+    message = _Message(SHARED_RESULT if kind == RESULT and segments else kind)
+    message.segments = segments
+    if segments or type(shared) is SharedCalls:
+        pickle.dump(shared, message, protocol=pickle.HIGHEST_PROTOCOL)
+    else:
+        message.write(shared.pieces[0])
+    return message
 
 
 def pack_simply(kind, content):
     """Write a message without large arrays, in a tenth of the time if it is simple.
 
-    What only cloudpickle can pickle, such as a class of ``__main__``, pickle does not find.
+    What only cloudpickle can pickle, pickle does not find; what ``__main__`` defines it finds, but
+    no other program does.
     """
     try:
-        return kind + pickle.dumps(content, pickle.HIGHEST_PROTOCOL)
+        message = kind + pickle.dumps(content, pickle.HIGHEST_PROTOCOL)
     except Exception:
         return bytes(pack(kind, content))
+    return bytes(pack(kind, content)) if b"__main__" in message else message
 
 
-class _Message(io.BytesIO):
-    """A message that keeps what it refers to, as its buffer keeps the message."""
+class _Message(bytearray):
+    """A message that keeps what it refers to.
 
-    def __init__(self, segments):
-        super().__init__()
-        self.segments = segments
+    Not a BytesIO: the garbage collector may find that in a cycle with an error and a view of its
+    content, which crashes Python 3.12.0 and 3.12.1.
+    """
+
+    segments = ()
+    write = bytearray.extend
 
 
 def unpack(message):

@@ -1,59 +1,83 @@
 """The options of the backend: which there are, and what they may be."""
 
+import dataclasses
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from numbers import Integral, Real
 
 # What joblib.Parallel passes to every backend, needed or not.
 _FROM_JOBLIB = {"max_nbytes", "temp_folder", "mmap_mode", "verbose", "context"}
-_OPTIONS = {
-    "devices",
-    "inner_max_num_threads",
-    "initializer",
-    "initargs",
-    "journal",
-    "max_retries",
-    "task_timeout",
-    "tasks_per_device",
-}
 
 
-def known_options(given):
-    """Return those of the options given to ``Parallel`` that are the backend's own.
+@dataclass(frozen=True)
+class Options:
+    """What a user can ask of one call; `SkextraBackend` describes each option."""
 
-    Raises
-    ------
-    TypeError
-        If there is one that nobody knows.
-    """
-    unknown = sorted(given.keys() - _OPTIONS - _FROM_JOBLIB)
-    if unknown:
-        raise TypeError(
-            f'the "skextra" backend has no option {", ".join(map(repr, unknown))}; it has '
-            f"{', '.join(map(repr, sorted(_OPTIONS)))}"
-        )
-    return {name: given[name] for name in _OPTIONS & given.keys()}
+    inner_max_num_threads: int | None = None
+    initializer: Callable | None = None
+    initargs: tuple = ()
+    max_retries: int = 2
+    task_timeout: float | None = None
+    journal: str | os.PathLike | None = None
+    devices: list | tuple | None = None
+    tasks_per_device: int = 1
 
+    @property
+    def need_workers(self):
+        """Whether there are options that mean nothing without worker processes."""
+        options = (self.journal, self.task_timeout, self.devices)
+        return any(option is not None for option in options)
 
-def check_options(options):
-    """Raise unless the options, attributes of an object, are what they may be."""
-    threads = options.inner_max_num_threads
-    if threads is not None and not (isinstance(threads, Integral) and threads > 0):
-        raise ValueError(f"inner_max_num_threads must be a positive integer, got {threads!r}")
-    if options.initializer is not None and not callable(options.initializer):
-        raise TypeError(f"initializer must be callable, got {options.initializer!r}")
-    if not (isinstance(options.max_retries, Integral) and options.max_retries >= 0):
-        raise ValueError(f"max_retries must be 0 or more, got {options.max_retries!r}")
-    limit = options.task_timeout
-    if limit is not None and not (isinstance(limit, Real) and 0 < limit < float("inf")):
-        raise ValueError(f"task_timeout must be a number of seconds over 0, got {limit!r}")
-    if options.journal is not None and not isinstance(options.journal, str | os.PathLike):
-        raise TypeError(f"journal must be the path of a file, got {options.journal!r}")
-    if options.devices is not None and not _are_names(options.devices):
-        raise TypeError(f"devices must be a list of names, got {options.devices!r}")
-    if not (isinstance(options.tasks_per_device, Integral) and options.tasks_per_device > 0):
-        raise ValueError(
-            f"tasks_per_device must be a positive integer, got {options.tasks_per_device!r}"
-        )
+    def updated(self, given):
+        """Return the options of one call.
+
+        Parameters
+        ----------
+        given : dict
+            What ``Parallel`` was given, those of joblib included.
+
+        Returns
+        -------
+        options : Options
+            These, with what was given in their place.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is an option that nobody knows, or one is not what it may be.
+        """
+        names = {field.name for field in dataclasses.fields(self)}
+        unknown = sorted(given.keys() - names - _FROM_JOBLIB)
+        if unknown:
+            raise TypeError(
+                f'the "skextra" backend has no option {", ".join(map(repr, unknown))}; it has '
+                f"{', '.join(map(repr, sorted(names)))}"
+            )
+        options = dataclasses.replace(self, **{name: given[name] for name in names & given.keys()})
+        options.check()
+        return options
+
+    def check(self):
+        """Raise a TypeError or a ValueError unless each option is what it may be."""
+        threads = self.inner_max_num_threads
+        if threads is not None and not (isinstance(threads, Integral) and threads > 0):
+            raise ValueError(f"inner_max_num_threads must be a positive integer, got {threads!r}")
+        if self.initializer is not None and not callable(self.initializer):
+            raise TypeError(f"initializer must be callable, got {self.initializer!r}")
+        if not (isinstance(self.max_retries, Integral) and self.max_retries >= 0):
+            raise ValueError(f"max_retries must be 0 or more, got {self.max_retries!r}")
+        limit = self.task_timeout
+        if limit is not None and not (isinstance(limit, Real) and 0 < limit < float("inf")):
+            raise ValueError(f"task_timeout must be a number of seconds over 0, got {limit!r}")
+        if self.journal is not None and not isinstance(self.journal, str | os.PathLike):
+            raise TypeError(f"journal must be the path of a file, got {self.journal!r}")
+        if self.devices is not None and not _are_names(self.devices):
+            raise TypeError(f"devices must be a list of names, got {self.devices!r}")
+        if not (isinstance(self.tasks_per_device, Integral) and self.tasks_per_device > 0):
+            raise ValueError(
+                f"tasks_per_device must be a positive integer, got {self.tasks_per_device!r}"
+            )
 
 
 def _are_names(devices):

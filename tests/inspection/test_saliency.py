@@ -13,7 +13,7 @@ from torch import nn
 
 from skextra import TumorCNNClassifier
 from skextra.inspection import SaliencyDisplay, _occlusion
-from skextra.neural_network._architectures import ARCHITECTURES
+from skextra.neural_network._networks._architectures import ARCHITECTURES
 
 CONVOLUTIONAL = sorted(set(ARCHITECTURES) - {"linear", "mlp"})
 

@@ -10,7 +10,6 @@ from sklearn.exceptions import NotFittedError
 from sklearn.naive_bayes import GaussianNB
 
 from skextra import ScratchGaussianNB
-from tests.naive_bayes.comparing import assert_same_model
 
 
 @pytest.mark.parametrize(
@@ -49,6 +48,40 @@ def test_bad_priors_are_refused_in_the_words_of_scikit_learn(priors, message):
     for model in (ScratchGaussianNB(priors=priors), GaussianNB(priors=priors)):
         with pytest.raises(ValueError, match=message):
             model.fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("priors", "error", "message"),
+    [
+        ({0: 0.5, 1: 0.5}, TypeError, "priors must be an array .* got a dict"),
+        ({0.5}, TypeError, "priors must be an array .* got a set"),
+        ([[0.5, 0.5]], ValueError, r"priors must be an array of shape \(n_classes,\), got .*1, 2"),
+        (np.array(1.0), ValueError, r"priors must be an array of shape \(n_classes,\)"),
+        (["much", "little"], ValueError, "priors must be numbers, got"),
+        ([np.nan, 1.0], ValueError, "The sum of the priors should be 1."),
+    ],
+)
+def test_priors_of_another_kind_are_refused_in_words(priors, error, message):
+    X, y = [[0.0], [1.0]], [0, 1]
+    with pytest.raises(error, match=message):
+        ScratchGaussianNB(priors=priors).fit(X, y)
+    model = ScratchGaussianNB().fit(X, y)
+    for call in (lambda: model.partial_fit(X, y), lambda: model.merge(model)):
+        model.set_params(priors=priors)
+        with pytest.raises(error, match=message):
+            call()
+
+
+def test_parameters_set_after_a_fit_are_checked():
+    X, y = [[0.0], [1.0]], [0, 1]
+    model, other = ScratchGaussianNB().fit(X, y), ScratchGaussianNB().fit(X, y)
+    for bad in ({"var_smoothing": -1.0}, {"n_jobs": 1.5}):
+        before = pickle.dumps(model.set_params(**bad))
+        for call in (lambda: model.merge(other), lambda: model.partial_fit(X, y)):
+            with pytest.raises(ValueError, match=f"'{next(iter(bad))}' parameter"):
+                call()
+            assert pickle.dumps(model) == before
+        model.set_params(var_smoothing=1e-9, n_jobs=None)
 
 
 def test_bad_weights_labels_and_widths_are_refused():
@@ -95,13 +128,3 @@ def test_a_failed_batch_leaves_the_model_as_it_was():
     with pytest.raises(ValueError, match="infinity"):
         model.partial_fit(np.full((2, 4), np.inf), [0, 1])
     assert pickle.dumps(model) == before
-
-
-def test_a_pickle_of_a_later_version_says_so():
-    model = ScratchGaussianNB().fit([[0.0], [1.0]], [0, 1])
-    again = pickle.loads(pickle.dumps(model))
-    assert_same_model(again, model)
-    state = model.__getstate__()
-    state["_state_version"] += 1
-    with pytest.raises(ValueError, match="later version of skextra"):
-        ScratchGaussianNB().__setstate__(state)

@@ -7,8 +7,9 @@ from numpy.testing import assert_allclose
 from scipy import sparse
 
 from skextra.naive_bayes import _blocks
-from skextra.naive_bayes._moments import Moments, accumulate, empty, merge, place, pooled_variance
-from skextra.naive_bayes._sparse import accumulate_sparse
+from skextra.naive_bayes._dense import accumulate
+from skextra.naive_bayes._moments import Moments, empty, merge, place, pooled_variance
+from skextra.naive_bayes._sparse_moments import accumulate_sparse
 from tests.strategies import problems
 
 
@@ -115,7 +116,7 @@ def test_merging_nothing_changes_nothing():
 
 
 def test_classes_take_their_places_among_more():
-    moments = Moments(np.array([5.0]), *(np.full((1, 2), value) for value in (5.0, 1.0, 3.0)))
+    moments = Moments(np.array([5.0]), *(np.full((1, 2), value) for value in (5.0, 1.0, 0.0, 3.0)))
     placed = place(moments, [2], 3)
     assert placed.class_weight.tolist() == [0, 0, 5]
     assert placed.mean.tolist() == [[0, 0], [0, 0], [1, 1]]

@@ -1,5 +1,6 @@
 """Streams, merges and weights: any way to see the rows ends in the model of one fit."""
 
+import functools
 import pickle
 
 import joblib
@@ -104,3 +105,50 @@ def test_scaling_all_weights_changes_only_the_counts(problem, factor):
     scaled = ScratchGaussianNB().fit(X, y, factor * weights)
     scaled.class_count_ = scaled.class_count_ / factor
     assert_same_model(scaled, model)
+
+
+def in_a_chain(models):
+    return functools.reduce(lambda left, right: left.merge(right), models)
+
+
+def in_a_chain_backwards(models):
+    return functools.reduce(lambda left, right: right.merge(left), models)
+
+
+def in_a_tree(models):
+    while len(models) > 1:
+        merged = [a.merge(b) for a, b in zip(models[::2], models[1::2], strict=False)]
+        models = merged + (models[-1:] if len(models) % 2 else [])
+    return models[0]
+
+
+def at_random(models):
+    rng = np.random.default_rng(0)
+    while len(models) > 1:
+        other = models.pop(rng.integers(len(models)))
+        models[rng.integers(len(models))].merge(other)
+    return models[0]
+
+
+@pytest.mark.parametrize("merged", [in_a_chain, in_a_chain_backwards, in_a_tree, at_random])
+@pytest.mark.parametrize(("mean", "spread"), [(1e4, 1e-3), (-1e7, 1.0), (1e9, 1e2), (0.0, 1.0)])
+def test_thousand_merges_keep_thirteen_digits(merged, mean, spread):
+    rng = np.random.default_rng(0)
+    X = mean + spread * rng.normal(size=(3003, 2))
+    y, weights = np.arange(3003) % 2, rng.random(3003)
+    models = [
+        ScratchGaussianNB(var_smoothing=0).fit(X[i : i + 3], y[i : i + 3], weights[i : i + 3])
+        for i in range(0, 3003, 3)
+    ]
+    stream = ScratchGaussianNB(var_smoothing=0)
+    for i in range(0, 3003, 3):
+        stream.partial_fit(X[i : i + 3], y[i : i + 3], [0, 1], weights[i : i + 3])
+    exact, wide = X.astype(np.longdouble), weights.astype(np.longdouble)[:, None]
+    variances = []
+    for code in (0, 1):
+        rows, w = exact[y == code], wide[y == code]
+        center = (w * rows).sum(axis=0) / w.sum()
+        variances.append((w * (rows - center) ** 2).sum(axis=0) / w.sum())
+    for model in (merged(models), stream):
+        error = np.abs(model.var_ / np.array(variances) - 1)
+        assert error.max() < 1e-13

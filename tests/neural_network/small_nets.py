@@ -2,9 +2,9 @@
 
 import torch
 
-from skextra.neural_network._architectures import SequentialCNN
+from skextra.neural_network._networks._architectures import SequentialCNN
 from skextra.neural_network._recipes import Recipe
-from skextra.neural_network._training import Batches, build_net
+from skextra.neural_network._training._net import Batches, build_net
 
 CPU = torch.device("cpu")
 RECIPE = {

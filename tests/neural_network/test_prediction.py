@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits
 from sklearn.metrics import log_loss
 
 from skextra import TumorCNNClassifier
-from skextra.neural_network._architectures import MobileNet, ResNet, SequentialCNN
+from skextra.neural_network._networks._architectures import MobileNet, ResNet, SequentialCNN
 from skextra.neural_network._prediction import for_inference
 
 

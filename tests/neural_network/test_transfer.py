@@ -10,7 +10,7 @@ from sklearn.model_selection import GridSearchCV
 
 from skextra import TumorCNNClassifier
 from skextra.neural_network import save_model
-from skextra.neural_network._architectures import ResNet, SequentialCNN
+from skextra.neural_network._networks._architectures import ResNet, SequentialCNN
 from skextra.neural_network._transfer import copy_features
 
 

@@ -1,4 +1,4 @@
-"""What the tests of the pool have in common: a caller, and a look at processes."""
+"""What the tests of the scheduler have in common: a caller, and a look at processes."""
 
 import contextlib
 import os
@@ -8,13 +8,14 @@ import threading
 
 from skextra.parallel._backend import SkextraBackend
 from skextra.parallel._messages import SETTINGS, pack
-from skextra.parallel._worker import Settings
+from skextra.parallel._scheduling._session import SessionOptions, open_session
+from skextra.parallel._worker._main import Settings
 
 
 class Client:
     """A session and the outcomes it has told of, in the order in which they came."""
 
-    def __init__(self, pool, n_workers=2, initializer=None, **options):
+    def __init__(self, scheduler, n_workers=2, initializer=None, sharing=None, **options):
         self.outcomes = queue.SimpleQueue()
         self.errors = queue.SimpleQueue()
         settings = Settings(
@@ -24,9 +25,8 @@ class Client:
             list(sys.path),
             SkextraBackend(nesting_level=0).get_nested_backend(),
         )
-        self.session = pool.open_session(
-            n_workers, pack(SETTINGS, settings), initializer, self.errors.put, **options
-        )
+        options = SessionOptions(pack(SETTINGS, settings), initializer, **options)
+        self.session = open_session(scheduler, n_workers, options, self.errors.put, sharing)
 
     def submit(self, function, *args):
         return self.session.submit([(function, args, {})], self.outcomes.put)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from skextra.parallel._pool import Pool
+from skextra.parallel._engines import local_engine
+from skextra.parallel._scheduling._scheduler import Scheduler
 from tests.parallel.searches import Counting
 
 
@@ -32,11 +33,11 @@ def eventually():
 
 
 @pytest.fixture
-def pool():
-    """Start a pool that no call of joblib knows of."""
-    pool = Pool()
-    yield pool
-    pool.shutdown()
+def scheduler():
+    """Start a scheduler that no call of joblib knows of."""
+    scheduler = Scheduler(local_engine())
+    yield scheduler
+    scheduler.shut_down()
 
 
 @pytest.fixture

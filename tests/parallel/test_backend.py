@@ -102,7 +102,7 @@ def test_a_dropped_generator_does_not_harm_another():
     assert list(kept) == list(range(20))
 
 
-def test_a_timeout_ends_the_call_and_leaves_the_backend_usable():
+def test_timeout_ends_call_backend_stays_usable():
     start = time.monotonic()
     with pytest.raises(multiprocessing.TimeoutError):
         parallel(timeout=0.2)(delayed(time.sleep)(30) for _ in range(2))
@@ -110,13 +110,13 @@ def test_a_timeout_ends_the_call_and_leaves_the_backend_usable():
     assert usable()
 
 
-def test_an_error_comes_with_its_type_and_leaves_the_backend_usable():
+def test_task_error_keeps_type_backend_stays_usable():
     with pytest.raises(ZeroDivisionError):
         parallel()(delayed(divmod)(1, i) for i in (1, 0))
     assert usable()
 
 
-def test_a_dead_worker_is_an_error_and_leaves_the_backend_usable():
+def test_dead_worker_is_error_backend_stays_usable():
     with pytest.raises(WorkerCrashError, match=r"posix\._exit\(4\)"):
         parallel()(delayed(os._exit)(4) for _ in range(2))
     assert usable()
@@ -129,20 +129,20 @@ def test_a_managed_parallel_survives_an_error():
         assert managed(delayed(abs)(-i) for i in range(4)) == [0, 1, 2, 3]
 
 
-def test_many_deaths_in_a_row_leave_the_backend_usable():
+def test_many_deaths_in_a_row_backend_stays_usable():
     for _ in range(10):
         with pytest.raises(WorkerCrashError):
             parallel()(delayed(os._exit)(1) for _ in range(2))
     assert usable()
 
 
-def test_an_argument_that_cannot_be_pickled_is_a_clear_error():
+def test_unpicklable_argument_is_a_clear_error():
     with pytest.raises(Exception, match=r"could not pickle the task .*len\(<unlocked"):
         parallel()(delayed(len)(threading.Lock()) for _ in range(2))
     assert usable()
 
 
-def test_an_unpicklable_argument_late_in_the_iterator_is_an_error_too():
+def test_unpicklable_argument_late_in_iterator_is_an_error():
     tasks = itertools.chain(
         (delayed(abs)(i) for i in range(20)), (delayed(len)(threading.Lock()) for _ in range(2))
     )
@@ -152,7 +152,7 @@ def test_an_unpicklable_argument_late_in_the_iterator_is_an_error_too():
 
 @pytest.mark.parametrize("error", [ValueError, SystemExit, KeyboardInterrupt])
 @pytest.mark.parametrize("n_good", [0, 1, 10])
-def test_an_error_in_the_iterator_of_tasks_is_raised(error, n_good):
+def test_error_in_iterator_of_tasks_is_raised(error, n_good):
     def tasks():
         for i in range(n_good):
             yield delayed(abs)(i)
@@ -185,7 +185,7 @@ def test_calls_from_several_threads_do_not_mix():
     assert results == {start: list(range(start, start + 20)) for start in (0, 100, 200)}
 
 
-def test_a_nested_call_runs_in_threads_of_the_worker():
+def test_nested_call_runs_in_threads_of_worker():
     def nested():
         inner = Parallel(n_jobs=2)(delayed(os.getpid)() for _ in range(4))
         return set(inner) == {os.getpid()}
@@ -203,7 +203,7 @@ def test_a_nested_call_may_ask_for_processes():
     assert all(parallel()(delayed(nested)() for _ in range(2)))
 
 
-def test_below_threads_it_warns_and_does_not_start_processes():
+def test_call_below_threads_warns_and_starts_no_process():
     def nested():
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -249,7 +249,7 @@ def test_cross_validation_gives_what_it_gives_sequentially():
         assert_array_equal(mine.coef_, theirs.coef_)
 
 
-def test_a_failed_fit_gets_the_error_score_as_elsewhere():
+def test_failed_fit_gets_error_score_as_with_loky():
     class Failing(LogisticRegression):
         def fit(self, X, y):
             raise ValueError("cannot fit")
@@ -267,7 +267,7 @@ def test_the_configuration_of_scikit_learn_reaches_the_workers():
     assert {(c["working_memory"], c["transform_output"]) for c in configs} == {(123, "pandas")}
 
 
-def test_the_warning_filters_of_scikit_learn_reach_the_workers():
+def test_warning_filters_of_scikit_learn_reach_workers():
     with warnings.catch_warnings():
         warnings.simplefilter("error", category=RuntimeWarning)
         with pytest.raises(RuntimeWarning, match="from a task"):
@@ -313,3 +313,43 @@ def test_options_can_be_given_in_both_ways(configured, tmp_path):
 def test_a_wrong_option_is_a_clear_error(configured, options, error, words):
     with pytest.raises(error, match=words):
         configured(**options)(delayed(abs)(i) for i in range(2))
+
+
+def test_option_of_a_call_ends_with_it():
+    def threads():
+        return os.environ["OMP_NUM_THREADS"]
+
+    with parallel_config("skextra", n_jobs=2, inner_max_num_threads=1):
+        assert set(Parallel(inner_max_num_threads=2)(delayed(threads)() for _ in range(2))) == {
+            "2"
+        }
+        assert set(Parallel()(delayed(threads)() for _ in range(2))) == {"1"}
+        with pytest.raises(ZeroDivisionError):
+            Parallel(task_timeout=60, max_retries=5)(delayed(divmod)(1, 0) for _ in range(2))
+        with pytest.raises(WorkerCrashError) as raised:
+            Parallel()(delayed(os._exit)(3) for _ in range(2))
+        assert raised.value.n_tries == 3
+
+
+@pytest.mark.parametrize("name", ["devices", "task_timeout"])
+def test_default_n_jobs_forgets_option_of_last_call(name):
+    value = {"devices": ["cpu:0", "cpu:1", "cpu:2"], "task_timeout": 60}[name]
+    with parallel_config("skextra"):
+        backend = Parallel()._backend
+        before = backend.default_n_jobs
+        Parallel(n_jobs=2, **{name: value})(delayed(abs)(i) for i in range(2))
+        assert Parallel()._backend is backend
+        assert backend.default_n_jobs == before
+
+
+def test_task_iterator_may_call_parallel_itself():
+    def tasks():
+        for i in range(6):
+            [value] = Parallel()([delayed(abs)(-i)])
+            yield delayed(divmod)(value, 2)
+
+    with parallel_config("skextra", n_jobs=2):
+        assert Parallel()(tasks()) == [divmod(i, 2) for i in range(6)]
+        with pytest.raises(WorkerCrashError):
+            Parallel()(delayed(os._exit)(code) for code in Parallel()([delayed(abs)(-3)] * 2))
+        assert Parallel()(delayed(abs)(i) for i in range(3)) == [0, 1, 2]

@@ -20,7 +20,7 @@ def test_an_exit_code_is_told_in_words(exit_code, words):
     assert describe_exit(exit_code) == words
 
 
-def test_a_crash_of_compiled_code_points_to_the_stack():
+def test_crash_of_compiled_code_points_to_stack():
     assert "SIGSEGV; compiled code crashed" in describe_exit(-11)
 
 

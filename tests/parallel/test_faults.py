@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 
 from skextra.parallel import Journal
-from skextra.parallel._pool import get_pool
+from skextra.parallel._scheduling._current import get_scheduler
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
@@ -48,7 +48,11 @@ def random_kills(seed):
 
     def kill():
         while not over.wait(generator.expovariate(1 / 0.06)):
-            workers = [worker.pid for worker in list(get_pool().workers) if not worker.leaving]
+            workers = [
+                worker.process.pid
+                for worker in list(get_scheduler().engine.workers)
+                if not worker.shutting_down
+            ]
             if workers:
                 with contextlib.suppress(ProcessLookupError):
                     how = generator.choice([signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])
@@ -85,7 +89,7 @@ def make_search(estimator):
 
 @pytest.mark.parametrize("seed", seeds(1, 20))
 @pytest.mark.parametrize("batch_size", [None, 8])
-def test_a_search_whose_workers_are_killed_gives_the_same(seed, batch_size, monkeypatch):
+def test_search_with_killed_workers_gives_same_scores(seed, batch_size, monkeypatch):
     if batch_size is not None:
         monkeypatch.setattr(
             "skextra.parallel.SkextraBackend.compute_batch_size", lambda self: batch_size

@@ -13,8 +13,8 @@ from skextra.parallel._messages import (
     unpack,
     unpack_error,
 )
-from skextra.parallel._segments import Received
-from skextra.parallel._sharing import Outbox, Store
+from skextra.parallel._sharing._segments import Received
+from skextra.parallel._sharing._store import Outbox, Store
 
 
 def caught(error):

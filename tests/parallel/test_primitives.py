@@ -41,7 +41,7 @@ def context():
     return multiprocessing.get_context("forkserver")
 
 
-def test_every_script_is_named_here_and_on_the_page():
+def test_every_script_is_named_on_the_page():
     assert {path.stem for path in SCRIPTS.glob("*.py")} == PRINTED.keys()
     page = PAGE.read_text()
     for name in PRINTED:
@@ -71,19 +71,19 @@ def test_process_a_heart_beats_during_a_computation(load, context):
     assert beats == sorted(beats)
 
 
-def test_pipe_every_question_gets_its_answer_and_hanging_up_ends_the_other_side(load, context):
+def test_pipe_answers_every_question_until_hung_up(load, context):
     means, exit_code = load("pipe_dialogue").talk(context, [2, 4, 9, 1])
     assert means == [2, 3, 5, 4]
     assert exit_code == 0
 
 
-def test_pipe_a_killed_process_is_an_error_at_once(load, context):
+def test_pipe_killed_process_is_an_error_at_once(load, context):
     reply, exit_code = load("pipe_dialogue").ask_the_dying(context)
     assert isinstance(reply, EOFError)
     assert exit_code == -signal.SIGKILL
 
 
-def test_queue_every_item_is_consumed_once_and_the_order_comes_back(load, context):
+def test_queue_consumes_every_item_once_in_order(load, context):
     script = load("queue_consumers")
     work = random.Random(0).sample(range(200), 200)
     arrived = script.share_out(context, work)
@@ -94,7 +94,7 @@ def test_queue_every_item_is_consumed_once_and_the_order_comes_back(load, contex
     assert [result for _, _, result in restored] == [sum(i * i for i in range(n)) for n in work]
 
 
-def test_queue_the_order_is_restored_as_soon_as_it_can_be(load):
+def test_queue_order_is_restored_at_first_chance(load):
     given = []
 
     def arriving():
@@ -106,7 +106,7 @@ def test_queue_the_order_is_restored_as_soon_as_it_can_be(load):
     assert seen == [(0, 2), (1, 3), (2, 3), (3, 5), (4, 5)]
 
 
-def test_queue_a_consumer_killed_while_idle_has_the_lock_with_it(load, context, eventually):
+def test_queue_consumer_killed_while_idle_takes_the_lock(load, context, eventually):
     items = context.Queue()
     args = ("idle", items, None, None)
     consumer = context.Process(target=load("queue_consumers").consume, args=args)
@@ -137,7 +137,7 @@ def test_lock_a_killed_holder_never_gives_it_back(load, context):
     assert not load("lock_counter").acquire_after_a_kill(context, timeout_seconds=0.2)
 
 
-def test_semaphore_two_are_inside_at_once_and_never_more(load, context):
+def test_semaphore_admits_two_and_never_more(load, context):
     script = load("semaphore_seats")
     counts = script.watch(context)
     assert len(counts) == 1 + 2 * 6

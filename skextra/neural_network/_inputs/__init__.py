@@ -1,0 +1,1 @@
+"""X and y to tensors: shapes, value ranges and sizes, augmentation, the rows to train on."""

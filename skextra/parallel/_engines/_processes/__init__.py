@@ -1,0 +1,1 @@
+"""The engine of Linux: worker processes forked from a server, one pipe to each."""

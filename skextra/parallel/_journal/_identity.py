@@ -1,0 +1,153 @@
+"""What makes a call the same as one in the journal, found once per call."""
+
+import functools
+import inspect
+import reprlib
+
+from skextra._fingerprint import FingerprintError
+from skextra._fingerprint._hashing import make_hash
+from skextra.parallel._journal._functions import NO_INFLUENCE
+from skextra.parallel._messages import RESULT, pack_simply
+from skextra.parallel._searches import is_fit
+
+_SEEDS = {"random_state", "random_seed", "seed"}
+_DATA, _OF_A_SPLIT = ("X", "y"), ("train", "test")
+_SMALL = (type(None), bool, int, float, str)
+
+
+class Identity:
+    """The identity of a call.
+
+    Parameters
+    ----------
+    call : (function, args, kwargs)
+        The call.
+    fingerprinter : Fingerprinter
+        That of the call of the backend.
+
+    Attributes
+    ----------
+    key : bytes
+        Equal for calls with equal results.
+    row : dict
+        What readers of the journal want to know of it.
+    is_seeded : bool
+        Whether an equal call gives an equal result, as far as the arguments say.
+
+    Raises
+    ------
+    FingerprintError
+        Which names the argument that has no fingerprint.
+    """
+
+    def __init__(self, call, fingerprinter):
+        function, args, kwargs = call
+        self._fingerprinter = fingerprinter
+        self.row = {"function": getattr(function, "__qualname__", repr(function))}
+        self._function = self._of("the function", getattr(function, "function", function))
+        self._config = self._shared("the configuration", getattr(function, "config", None))
+        given = _arguments(getattr(function, "function", function), args, kwargs)
+        given = {name: value for name, value in given.items() if name not in NO_INFLUENCE}
+        self.is_seeded = not any(_is_unseeded(name, value) for name, value in given.items())
+        if is_fit(function):
+            self.key = self._fit(given, kwargs)
+        else:
+            self.key = self._call(given)
+
+    def _fit(self, given, kwargs):
+        """Return the key of a fit: of a candidate, on data, in a split."""
+        estimator, parameters = given.pop("estimator"), given.pop("parameters", None)
+        splits = [self._shared(name, given.pop(name, None)) for name in _OF_A_SPLIT]
+        data = [self._shared(name, given.pop(name, None)) for name in _DATA]
+        of_estimator = self._of("estimator", estimator)
+        candidate = make_hash(
+            "fit",
+            self._function,
+            self._config,
+            of_estimator,
+            self._of("parameters", None if parameters is None else sorted_pairs(parameters)),
+            *(part for name in sorted(given) for part in (name, self._shared(name, given[name]))),
+        )
+        self.row |= {
+            "estimator": self._text(estimator, of_estimator),
+            "candidate": make_hash(candidate, *data),
+            "parameters": pack_simply(RESULT, parameters),
+            "fold": (kwargs.get("split_progress") or (None,))[0],
+        }
+        return make_hash(candidate, *data, *splits)
+
+    def _text(self, estimator, of_estimator):
+        """Write an estimator out, once: it takes longer than all the rest."""
+        texts = self._fingerprinter.texts
+        if of_estimator not in texts:
+            texts[of_estimator] = reprlib.repr(estimator)
+        return texts[of_estimator]
+
+    def _call(self, given):
+        parts = [(name, self._argument(name, given[name])) for name in sorted(given)]
+        if "estimator" in given:
+            self.row["estimator"] = reprlib.repr(given["estimator"])
+        flat = [part for pair in parts for part in pair]
+        return make_hash("call", self._function, self._config, *flat)
+
+    def _argument(self, name, value):
+        """Return the fingerprint of an argument, of data only once."""
+        is_data = hasattr(value, "shape") or name in (*_DATA, *_OF_A_SPLIT)
+        return self._shared(name, value) if is_data else self._of(name, value)
+
+    def _shared(self, name, value):
+        if type(value) in _SMALL:
+            return self._of(name, value)
+        return self._of(name, value, self._fingerprinter.shared)
+
+    def _of(self, name, value, find=None):
+        try:
+            return (find or self._fingerprinter.part)(value)
+        except FingerprintError as error:
+            error.args = (f"{name}: {error}",)
+            raise
+
+
+def sorted_pairs(mapping):
+    """List the items of a mapping in the order of their names."""
+    return sorted(mapping.items(), key=lambda pair: str(pair[0]))
+
+
+def _arguments(function, args, kwargs):
+    """Name the arguments of a call; by their place, where the function does not say."""
+    names = _names(function)
+    given = dict(zip(names, args, strict=False))
+    given |= {f"argument {i}": args[i] for i in range(len(given), len(args))}
+    return given | kwargs
+
+
+def _names(function):
+    try:
+        return _names_of(function)
+    except TypeError:  # it has no hash
+        return ()
+
+
+@functools.lru_cache(maxsize=100)
+def _names_of(function):
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return ()
+    kinds = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return tuple(parameter.name for parameter in parameters if parameter.kind in kinds)
+
+
+def _is_unseeded(name, value, depth=0):
+    """Whether something draws random numbers that no seed decides."""
+    if value is None:
+        return name in _SEEDS
+    if depth > 6:
+        return False
+    if isinstance(value, list | tuple):
+        return len(value) < 100 and any(_is_unseeded("", part, depth + 1) for part in value)
+    if isinstance(value, type) or not (
+        hasattr(value, "get_params") and hasattr(value, "__dict__")
+    ):
+        return False
+    return any(_is_unseeded(n, part, depth + 1) for n, part in vars(value).items())

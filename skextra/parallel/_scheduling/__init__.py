@@ -1,0 +1,1 @@
+"""The parent's half of the backend, whatever runs the attempts."""

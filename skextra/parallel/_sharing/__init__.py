@@ -1,0 +1,1 @@
+"""One copy of each large content, in memory that processes share."""
