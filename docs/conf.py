@@ -1,4 +1,11 @@
+import os
+import tempfile
+import zlib
 from importlib.metadata import version as installed_version
+from pathlib import Path
+
+# Progress bars in the output of examples are cut at the width of a terminal.
+os.environ.setdefault("COLUMNS", "110")
 
 project = "skextra"
 author = "The skextra developers"
@@ -10,15 +17,56 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.doctest",
     "sphinx.ext.extlinks",
+    "sphinx.ext.intersphinx",
     "sphinx.ext.mathjax",
+    "sphinx.ext.viewcode",
     "numpydoc",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build", "examples", "templates"]
 templates_path = ["templates"]
 html_theme = "pydata_sphinx_theme"
 html_title = "skextra"
-html_theme_options = {"show_toc_level": 2, "secondary_sidebar_items": ["page-toc"]}
+# The first page needs no list of its own pages: all its width is for code and picture.
+html_sidebars = {"index": []}
+html_static_path = ["_static"]
+html_css_files = ["skextra.css"]
+html_logo = html_favicon = "_static/logo.svg"
+html_theme_options = {
+    "show_toc_level": 2,
+    "secondary_sidebar_items": ["page-toc"],
+    "logo": {"text": f"skextra {version}", "alt_text": "skextra, start page"},
+    "footer_start": ["copyright"],
+}
+# Entries of the right column without the name of their class, which would be cut.
+toc_object_entries_show_parents = "hide"
+
+
+def _empty_inventory():
+    """Write an inventory without names, for builds that reach no other documentation."""
+    header = "# Sphinx inventory version 2\n# Project: none\n# Version: 0\n"
+    header += "# The remainder of this file is compressed using zlib.\n"
+    path = Path(tempfile.mkdtemp()) / "empty.inv"
+    path.write_bytes(header.encode() + zlib.compress(b""))
+    return str(path)
+
+
+_OTHERS = {
+    "python": "https://docs.python.org/3/",
+    "numpy": "https://numpy.org/doc/stable/",
+    "scipy": "https://docs.scipy.org/doc/scipy/",
+    "sklearn": "https://scikit-learn.org/stable/",
+    "joblib": "https://joblib.readthedocs.io/en/latest/",
+    "torch": "https://pytorch.org/docs/stable/",
+    "skorch": "https://skorch.readthedocs.io/en/stable/",
+    "dask": "https://docs.dask.org/en/stable/",
+    "distributed": "https://distributed.dask.org/en/stable/",
+    "matplotlib": "https://matplotlib.org/stable/",
+}
+_NONE = _empty_inventory()
+intersphinx_mapping = {name: (address, (None, _NONE)) for name, address in _OTHERS.items()}
+intersphinx_timeout = 5
 
 autosummary_generate = True
 numpydoc_class_members_toctree = False
@@ -34,4 +82,6 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "remove_config_comments": True,
     "abort_on_example_error": True,
+    # What a last line returns is shown only if it says something: displays and artists do not.
+    "ignore_repr_types": r"matplotlib|skextra\.inspection|LeakageReport|class 'list'",
 }

@@ -2,9 +2,9 @@
 How a network was trained, where it errs, and why
 =================================================
 
-Four pictures of one small network on synthetic slices: its training, its mistakes, and what its
-answers rest on. The slices are drawn by :func:`~skextra.datasets.make_brain_mri`: a programming
-exercise, and never medical advice.
+Six pictures of one small network on synthetic slices: its training, its mistakes, whether its
+probabilities can be believed, and what its answers rest on. The slices are drawn by
+:func:`~skextra.datasets.make_brain_mri`: a programming exercise, and never medical advice.
 """
 
 from skextra import TumorCNNClassifier
@@ -40,6 +40,25 @@ TrainingCurveDisplay.from_estimator(classifier)
 from skextra.inspection import PredictionGridDisplay
 
 PredictionGridDisplay.from_estimator(classifier, X_test, y_test, n_images=24)
+
+# %%
+# Which classes are taken for each other
+# --------------------------------------
+# A confusion matrix with an image in each cell: the one of which the network was surest.
+
+from skextra.inspection import ConfusionExamplesDisplay
+
+ConfusionExamplesDisplay.from_estimator(classifier, X_test, y_test)
+
+# %%
+# Whether its probabilities can be believed
+# -----------------------------------------
+# Bars on the diagonal would mean that of the answers given with 80 % confidence, 80 % are right.
+# The title has the expected calibration error, the legend that of each class.
+
+from skextra.inspection import ReliabilityDisplay
+
+ReliabilityDisplay.from_estimator(classifier, X_test, y_test, n_bins=10)
 
 # %%
 # What its answers rest on: Grad-CAM

@@ -26,7 +26,8 @@ for number, (image, name) in enumerate(zip(slices, names, strict=True)):
     suffix = rng.choice(["jpg", "png", "tif", "webp"])
     Image.fromarray(image).resize((width, height)).save(path / f"slice_{number}.{suffix}")
 whole = next(scans.glob("Training/*/*/*.png")).read_bytes()
-next(scans.glob("Training/notumor/*")).joinpath("cut.png").write_bytes(whole[:2000])
+with open(next(scans.glob("Training/notumor/*")) / "cut.png", "wb") as file:
+    file.write(whole[:2000])
 
 # %%
 # A bad file stops the load, and the message lists it:

@@ -6,12 +6,12 @@ from collections import Counter
 
 import numpy as np
 
-from skextra.datasets._decode_file import open_image
 from skextra.datasets._duplicates import near_duplicate_groups
+from skextra.datasets._files._decode_file import open_image
+from skextra.datasets._folders._layout_checks import split_parts, unwrapped
+from skextra.datasets._folders._listing import folders_in
 from skextra.datasets._image_folder import load_image_folder
-from skextra.datasets._layout_checks import split_parts, unwrapped
 from skextra.datasets._leakage import leakage_report
-from skextra.datasets._listing import folders_in
 
 # Enough for thumbnails of 32x32 pixels and for a contact sheet.
 _SIDE = 64

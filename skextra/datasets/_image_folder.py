@@ -2,21 +2,27 @@
 
 import os
 from contextlib import nullcontext
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 from sklearn.utils import Bunch
 
 from skextra._sklearn import Interval, StrOptions, validate_params
-from skextra.datasets._array_file import ArrayFile
-from skextra.datasets._class_folders import check_same_classes, list_classes
-from skextra.datasets._decode_file import PixelFormat
-from skextra.datasets._decode_many import decode_many, require_rich
+from skextra.datasets._files._array_file import ArrayFile
+from skextra.datasets._files._decode_many import decode_many, require_rich
+from skextra.datasets._files._pixels import PixelFormat
+from skextra.datasets._folders._class_folders import check_same_classes, list_classes
 from skextra.datasets._load_messages import (
     describe,
     refuse_lost_classes,
     report_unreadable,
     warn_of_unused_range,
+)
+from skextra.datasets._load_parameters import (
+    checked_range,
+    image_shape,
+    list_of_names,
+    list_of_paths,
 )
 
 
@@ -223,11 +229,11 @@ def load_image_folder(
     array(['dark', 'light'], dtype='<U5')
     """
     pixel_format = PixelFormat(
-        _image_shape(image_size), mode, keep_aspect, _checked_range(value_range)
+        image_shape(image_size), mode, keep_aspect, checked_range(value_range)
     )
-    categories = _names("categories", categories, at_least=2)
-    exclude = _names("exclude", exclude)
-    containers = _containers(container_path)
+    categories = list_of_names("categories", categories, at_least=2)
+    exclude = list_of_names("exclude", exclude)
+    containers = list_of_paths(container_path)
     parts = [list_classes(each, categories=categories, exclude=exclude) for each in containers]
     check_same_classes(parts)
     if verbose > 0:
@@ -282,57 +288,5 @@ def _bunch(part, images, target, errors):
     )
 
 
-def _names(parameter, names, at_least=0):
-    """Return a list of str, or None; other values are an error that names the parameter."""
-    if names is None:
-        return None
-    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
-        raise ValueError(f"{parameter}={names!r} is not a list of str.")
-    if len(set(names)) < at_least:
-        raise ValueError(f"{parameter}={names!r} must name at least {at_least} folders.")
-    return list(names)
-
-
-def _checked_range(value_range):
-    """Return (lowest, highest) as floats, or None."""
-    if value_range is None:
-        return None
-    numbers = len(value_range) == 2 and all(
-        isinstance(number, Real) and np.isfinite(number) for number in value_range
-    )
-    if not numbers or not value_range[0] < value_range[1]:
-        raise ValueError(
-            f"value_range={value_range!r} must be two numbers, the values that become 0 and 255, "
-            "such as (0, 4095)."
-        )
-    return tuple(map(float, value_range))
-
-
-def _containers(container_path):
-    """Paths of the folders, as a list of str."""
-    if not isinstance(container_path, (list, tuple)):
-        return [os.fspath(container_path)]
-    if not container_path or not all(isinstance(p, (str, os.PathLike)) for p in container_path):
-        raise ValueError(f"container_path={container_path!r} is not a list of paths of folders.")
-    return [os.fspath(path) for path in container_path]
-
-
 def _new_array(shape):
     return np.empty(shape, dtype=np.uint8)
-
-
-def _image_shape(image_size):
-    """(height, width), or None for images that keep their size."""
-    if image_size is None:
-        return None
-    pair = image_size if isinstance(image_size, tuple) else (image_size, image_size)
-    if len(pair) != 2 or not all(_is_count(n) for n in pair):
-        raise ValueError(
-            f"image_size={image_size!r} is no number of pixels and no pair of a height and a "
-            "width of at least 1 pixel."
-        )
-    return pair
-
-
-def _is_count(number):
-    return isinstance(number, Integral) and not isinstance(number, bool) and number >= 1

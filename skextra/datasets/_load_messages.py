@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from skextra.datasets._other_formats import ways_out
+from skextra.datasets._files._other_formats import ways_out
 
 _FILES_PER_MESSAGE = 100
 

@@ -235,6 +235,9 @@ class ReliabilityDisplay:
         )
         diagram.set_title(f"expected calibration error (ECE): {self.ece_:.1%}{rest}")
         histogram.bar(edges, self.counts, 1 / n_bins, align="edge", color="gray")
+        # One number, in the middle: in the corners it would lie over those of its neighbours.
+        most = int(self.counts.max())
+        histogram.set(ylim=(0, 1.4 * most), yticks=[most])
         histogram.set(xlabel="probability that was predicted", ylabel="count")
         self.legend_ = legend(self.figure_, self.axes_, ax, [bars, *self.lines_], names)
         fit_labels(self.figure_, self.axes_, ax)

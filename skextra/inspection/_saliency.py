@@ -3,7 +3,6 @@
 from numbers import Integral
 
 import numpy as np
-from scipy.ndimage import zoom
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from skextra._drawing import (
@@ -18,6 +17,7 @@ from skextra._drawing import (
 )
 from skextra.inspection._classes import check_labels, names_of
 from skextra.inspection._estimators import innermost, rows_like
+from skextra.inspection._heatmaps import grad_cam_maps, target_codes
 
 _METHODS = ("grad_cam", "occlusion")
 
@@ -195,9 +195,9 @@ class SaliencyDisplay:
             check_labels("y", y, classes)
         images = as_images(X, image_shape, innermost(estimator)[0])
         probabilities = np.asarray(estimator.predict_proba(X))
-        codes = _target_codes(target, classes, probabilities)
+        codes = target_codes(target, classes, probabilities)
         if method == "grad_cam":
-            heatmaps = _grad_cam(*innermost(estimator, X), images.shape[1:3], codes, layer)
+            heatmaps = grad_cam_maps(*innermost(estimator, X), images.shape[1:3], codes, layer)
         else:
             from skextra.inspection._occlusion import occlusion
 
@@ -289,41 +289,5 @@ class SaliencyDisplay:
             lines.set_path_effects(outlined())
 
 
-def _grad_cam(network, rows, shape, codes, layer):
-    """Grad-CAM at the size of the images that are shown, each map divided by its maximum."""
-    if getattr(network, "net_", None) is None:
-        raise ValueError(
-            f"Grad-CAM looks into the network of a TumorCNNClassifier, and this "
-            f"{type(network).__name__} has none: use method='occlusion'."
-        )
-    from skextra.inspection._grad_cam import grad_cam
-
-    maps = grad_cam(network, as_images(rows, None, network), codes, layer)
-    if maps.shape[1:] != shape:  # a step before the network has resized the images
-        scale = (1, shape[0] / maps.shape[1], shape[1] / maps.shape[2])
-        maps = np.maximum(zoom(maps, scale, order=1, grid_mode=True, mode="nearest"), 0)
-    largest = maps.max(axis=(1, 2), keepdims=True)
-    return maps / np.where(largest == 0, 1, largest)
-
-
 def _plain(label):
     return label.item() if hasattr(label, "item") else label
-
-
-def _target_codes(target, classes, probabilities):
-    """Index of the class to explain for each image."""
-    if target is None:
-        return probabilities.argmax(axis=1)
-    targets = np.asarray(target)
-    if targets.shape not in ((), (len(probabilities),)):
-        raise ValueError(
-            f"target has shape {targets.shape}, but X holds {len(probabilities)} images. Give one "
-            "label, or one for each."
-        )
-    targets = np.broadcast_to(targets, len(probabilities))
-    unknown = np.setdiff1d(targets, classes)
-    if len(unknown):
-        raise ValueError(
-            f"target has {unknown.tolist()}, which are not among the classes {classes.tolist()}."
-        )
-    return np.searchsorted(classes, targets)

@@ -10,6 +10,7 @@ import joblib
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from skextra.datasets import load_image_folder
 from tests.pictures import as_bytes, gray, noise
@@ -282,6 +283,15 @@ def test_verbose_shows_a_bar_that_counts_the_files(write, capsys):
     assert "Loading images" in (out := capsys.readouterr().out)
     assert "80/80" in out
     np.testing.assert_array_equal(quiet.images, shown.images)
+
+
+def test_notebook_without_ipywidgets_shows_text(write, monkeypatch, capsys):
+    """rich would warn in the cell and show no bar; as text the bar shows that all is loaded."""
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    monkeypatch.setattr("rich.get_console", lambda: Console(force_jupyter=True))
+    folder = write({f"{c}/{i}.png": gray(i) for c in "ab" for i in range(4)})
+    load_image_folder(folder, verbose=1)
+    assert "8/8" in capsys.readouterr().out
 
 
 def test_without_rich_verbose_says_how_to_get_the_bar(write, monkeypatch):

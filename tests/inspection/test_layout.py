@@ -182,6 +182,18 @@ def test_dark_style_keeps_lines_and_texts_visible(draw):
                 assert to_rgb(text.get_color()) != background
 
 
+@pytest.mark.parametrize("draw", [*NAMED, training, leakage])
+def test_large_fonts_stay_apart(draw):
+    with plt.rc_context({"font.size": 16}):
+        check_layout(draw(NAMES["long"], None))
+
+
+@pytest.mark.parametrize("draw", [predictions, densities, reliability])
+def test_part_of_a_figure_is_as_good_as_a_figure(draw):
+    part = plt.figure(figsize=(10, 5)).subfigures(1, 2)[1]
+    check_layout(draw(NAMES["long"], part.subplots()).get_figure(root=True))
+
+
 @pytest.mark.parametrize("n_classes", [1, 2, 9, 20])
 def test_any_number_of_classes_has_its_place(n_classes):
     codes = np.arange(4 * n_classes) % n_classes

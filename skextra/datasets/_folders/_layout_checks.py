@@ -4,8 +4,8 @@ import os
 import re
 import unicodedata
 
-from skextra.datasets._listing import folders_in, visible_entries
-from skextra.datasets._masks import MASK_FOLDERS
+from skextra.datasets._folders._listing import folders_in, visible_entries
+from skextra.datasets._folders._masks import MASK_FOLDERS
 
 _PARTS = {
     "training": ("train", "training", "trainset", "trn"),
@@ -16,6 +16,11 @@ _PARTS = {
 _PART_OF_WORD = {word: part for part, words in _PARTS.items() for word in words}
 # Words that say nothing about what is inside: "train_images", "Test Set".
 _FILLERS = {"set", "data", "dataset", "image", "images", "img", "imgs", "split", "part", "scans"}
+# What is numbered and is no class.
+_NUMBERED = {
+    "batch", "brats", "case", "fold", "part", "patient", "pat", "scan", "series", "set", "study",
+    "sub", "subject", "subset", "volume",
+}  # fmt: skip
 _IMAGE_FOLDERS = {"image", "images", "img", "imgs", "scan", "scans", "slices", "jpegimages"}
 
 
@@ -95,6 +100,18 @@ def refuse_names_alike(container, names):
                 f"The class folders {list(alike)} in {container!r} differ only in case or spacing."
                 f" Merge them, or name the classes: categories={sorted(names)}."
             )
+
+
+def refuse_numbered_patients(container, names):
+    """Raise if the folders are patients, folds or the like, by their numbered names."""
+    kinds = {_without_digits(name) for name in names}
+    words = {word for kind in kinds for word in re.split(r"[^a-z]+", kind.lower())}
+    if len(kinds) == 1 and kinds != set(names) and words & _NUMBERED:
+        raise ValueError(
+            f"{_some(names)} in {container!r} are numbered like patients, scans or folds, and no "
+            "classes. Images must lie in one folder per class. If the names are classes, say so: "
+            f"categories={sorted(names)}."
+        )
 
 
 def refuse_ambiguous_levels(container, inside):

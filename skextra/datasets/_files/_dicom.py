@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from skextra.datasets._deep_pixels import DeepPixels, scaled_to_bytes
-from skextra.datasets._other_formats import FRAMES
+from skextra.datasets._files._other_formats import FRAMES
+from skextra.datasets._files._pixels import DeepPixels, scaled_to_bytes
 
 
 def read_header(file):

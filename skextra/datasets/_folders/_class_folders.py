@@ -5,15 +5,21 @@ import unicodedata
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 
-from skextra.datasets._layout_checks import (
+from skextra.datasets._folders._layout_checks import (
     refuse_ambiguous_levels,
     refuse_names_alike,
+    refuse_numbered_patients,
     refuse_parts_of_a_split,
     refuse_shared_files,
     too_few_classes,
 )
-from skextra.datasets._listing import folders_in, is_folder, looks_like_image, visible_entries
-from skextra.datasets._masks import refuse_masks
+from skextra.datasets._folders._listing import (
+    folders_in,
+    is_folder,
+    looks_like_image,
+    visible_entries,
+)
+from skextra.datasets._folders._masks import refuse_masks
 
 
 @dataclass
@@ -82,6 +88,7 @@ def list_classes(container, *, categories=None, exclude=None):
         refuse_parts_of_a_split(container, inside)
         refuse_names_alike(container, names)
         refuse_ambiguous_levels(container, inside)
+        refuse_numbered_patients(container, names)
     folders_of_class = _by_composed_name(names)
     if categories is not None:
         folders_of_class = _chosen(container, folders_of_class, categories)

@@ -2,7 +2,7 @@
 
 import os
 
-from skextra.datasets._other_formats import SUFFIXES
+from skextra.datasets._files._other_formats import SUFFIXES
 
 # Lower case: Windows writes some of them in several spellings.
 _NAMES = {

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 from joblib import Parallel, delayed
 
-from skextra.datasets._decode_file import decode_file, failure_reason
+from skextra.datasets._files._decode_file import decode_file, failure_reason
 
 _FILES_PER_TASK = 32
 _CHANNELS = {"L": (), "RGB": (3,)}

@@ -74,6 +74,17 @@ def test_two_levels_of_classes_are_refused(write, folders):
     assert bunch.target_names.tolist() == sorted({name.split("/")[0] for name in folders})
 
 
+@pytest.mark.parametrize(
+    "name", ["patient_{}", "BraTS20_Training_00{}", "sub-0{}", "fold{}", "set {}"]
+)
+def test_numbered_patients_are_no_classes(write, name):
+    names = [name.format(i) for i in (1, 2)]
+    folder = write({f"{name}/x.png": gray(1) for name in names})
+    with pytest.raises(ValueError, match="are numbered like patients, scans or folds"):
+        load_image_folder(folder)
+    assert load_image_folder(folder, categories=names).target_names.tolist() == names
+
+
 def test_copy_of_the_data_beside_it_is_refused(write):
     """The Kaggle set "Brain MRI Images" holds itself once more."""
     names = ["no", "yes", "brain_tumor_dataset/no", "brain_tumor_dataset/yes"]
@@ -90,8 +101,9 @@ def test_copy_of_the_data_beside_it_is_refused(write):
         ["HGG/BraTS19_1", "HGG/BraTS19_2", "LGG/BraTS19_3"],
         ["yes/yes", "no/no"],
         ["1", "2", "3"],
+        ["grade 2", "grade 3"],
     ],
-    ids=["numbered patients", "BraTS slices", "zipped twice", "figshare classes"],
+    ids=["numbered patients", "BraTS slices", "zipped twice", "figshare classes", "grades"],
 )
 def test_unambiguous_levels_are_loaded(write, folders):
     folder = write({f"{name}/x.png": gray(1) for name in folders})

@@ -2,37 +2,13 @@
 
 import os
 import stat
-from dataclasses import dataclass
 
 import numpy as np
 
-from skextra.datasets._deep_pixels import DeepPixels, scaled_to_bytes
-from skextra.datasets._other_formats import other_format
+from skextra.datasets._files._other_formats import other_format
+from skextra.datasets._files._pixels import DeepPixels, scaled_to_bytes
 
 _HEAD_BYTES = 352  # up to and with NIfTI's mark, the last of those that are looked for
-
-
-@dataclass(frozen=True)
-class PixelFormat:
-    """What every file becomes.
-
-    Attributes
-    ----------
-    shape : tuple of (int, int) or None
-        Height and width to resize to, None to keep each image's own.
-    mode : {"L", "RGB"}
-        Gray or colour.
-    keep_aspect : bool
-        Whether to keep the ratio of the sides, with black bars, or to stretch.
-    value_range : tuple of (float, float) or None
-        The values of pixels with more than 8 bits that become 0 and 255; None takes the range
-        that the file itself has.
-    """
-
-    shape: tuple | None = None
-    mode: str = "L"
-    keep_aspect: bool = False
-    value_range: tuple | None = None
 
 
 def decode_file(file, pixel_format):
@@ -123,7 +99,7 @@ class _DicomFile:
     format = "DICOM"
 
     def __init__(self, file):
-        from skextra.datasets._dicom import read_header
+        from skextra.datasets._files._dicom import read_header
 
         self._file = file
         self.size, self.mode = read_header(file)
@@ -135,7 +111,7 @@ class _DicomFile:
         """Close nothing: the file is open only while it is read."""
 
     def read(self, value_range):
-        from skextra.datasets._dicom import read_dicom
+        from skextra.datasets._files._dicom import read_dicom
 
         return read_dicom(self._file, value_range)
 

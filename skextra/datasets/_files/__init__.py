@@ -1,0 +1,1 @@
+"""Files: from an image in any format to pixels, and pixels to a file."""

@@ -1,0 +1,1 @@
+"""Class folders: which files they hold, and which layouts are refused."""
