@@ -67,7 +67,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         How many seconds one call may take. Its worker is killed then, and the call not repeated.
     journal : path-like, default=None
         A file to which each fit of scikit-learn's searches and the like is written when it is
-        done, and from which it is taken instead of being done again. It is made if it is not there.
+        done, and from which it is taken instead of being done again. It is made if need be.
     devices : sequence of str, default=None
         Names of devices, such as ``["cuda:0", "cuda:1"]``. Each task has a slot on one of them,
         which `leased_device` names.
