@@ -14,6 +14,7 @@ from skextra._fingerprint._modules import find, read_file
 from skextra._fingerprint._versions import is_of_python
 
 _FOLDERS = f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}"
+_OWN = f"{__name__.partition('.')[0]}."  # workers import more of this package as they need it
 
 # Of this process, a worker: what it has imported and not yet said.
 _unsaid = {}
@@ -90,27 +91,28 @@ class Held:
 
     def __init__(self):
         self._modules = {}
-        self._preloaded = set()  # by the server, so that another worker holds the same
+        self._preloaded = set()  # by the server or for the backend: other workers hold the same
+        self._imported = set()  # by tasks
         self._reloaded = set()  # held in two states, one after the other
         self.is_unexplained = False  # whether it may hold modules that no key knows of
 
     def update(self, imported):
         """Take what the worker says."""
         for name, (file, content, is_preloaded) in imported.items():
-            if is_preloaded:
-                self._preloaded.add(name)
             if self._modules.get(name, (file, content))[1] != content:
                 self._reloaded.add(name)
             self._modules[name] = file, content
+            is_preloaded |= name.startswith(_OWN)
+            (self._preloaded if is_preloaded else self._imported).add(name)
 
     def is_stale(self):
         """Whether a file has changed since the worker imported it, and another may hold it."""
-        modules = [m for name, m in self._modules.items() if name not in self._preloaded]
+        modules = [self._modules[name] for name in self._imported]
         return bool(self._reloaded) or any(read_file(file)[0] != h for file, h in modules)
 
     def has_users_modules(self):
         """Whether a task has imported modules of the user's."""
-        return not self._modules.keys() <= self._preloaded
+        return bool(self._imported)
 
     def other_state(self, files):
         """Name a module that the worker held in another state than a key was made of.
@@ -125,11 +127,14 @@ class Held:
         reason : str or None
             In words; None if the key says what the worker held.
         """
-        for name, (file, content) in list(self._modules.items()):
-            if name in self._reloaded:
-                return f"a task has reloaded the module {name}"
+        if self._reloaded:
+            return f"a task has reloaded the module {min(self._reloaded)}"
+        for name in self._imported | (self._preloaded & files.keys()):
+            file, content = self._modules[name]
             expected = files.get(name)
-            if expected == content or (name in self._preloaded | _explained and expected is None):
+            if expected == content:
+                continue
+            if expected is None and name in _explained:
                 continue
             if expected is not None:
                 return f"the worker had imported {name} before {file} was edited, or after"
