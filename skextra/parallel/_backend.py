@@ -25,11 +25,10 @@ from skextra.parallel._sharing._store import Store
 from skextra.parallel._worker._main import Settings
 
 # Handing out a batch takes about a quarter of a millisecond, and the last one keeps the others
-# waiting: so long one should take, and so many times the largest so far it may have.
+# waiting, and so much is lost at most, for each worker, if a program with a journal is killed: so
+# long one should take, and so many times the largest so far it may have.
 _BATCH_SECONDS = 0.03
 _BATCH_GROWTH = 8
-# So much is lost at most, for each worker, if a program with a journal is killed.
-_JOURNALED_BATCH_SECONDS = 0.01
 
 
 def _store(max_nbytes=2**20, mmap_mode="r", temp_folder=None, **others):
@@ -204,11 +203,10 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
 
     def compute_batch_size(self):
         """Return how many calls joblib is to hand out in one batch."""
-        limit = _BATCH_SECONDS if self._recorder is None else _JOURNALED_BATCH_SECONDS
         seconds, largest = self._workers.seconds_per_call, self._workers.largest_run
         if seconds is None:
             return 1
-        return int(min(max(1, limit / seconds), _BATCH_GROWTH * largest))
+        return int(min(max(1, _BATCH_SECONDS / seconds), _BATCH_GROWTH * largest))
 
     def start_call(self):
         """Learn anew how long calls take, and which workers hold older files."""

@@ -185,3 +185,21 @@ def test_log_left_beside_old_name_is_said(path, tmp_path):
     with pytest.warns(UserWarning, match="was moved from .* the last results may lie beside"):
         close_journal(open_journal(moved))
     close_journal(file)
+
+
+@pytest.mark.parametrize("has_log", [False, True])
+def test_journal_in_read_only_place_is_read(path, tmp_path, monkeypatch, has_log):
+    folder = tmp_path / "read_only"
+    folder.mkdir()
+    file = open_journal(path)
+    file.add([(b"key", 0, {"function": "f"}, b"r\x80\x05]q\x00K\x01a.")])
+    if not has_log:
+        close_journal(file)
+    for part in tmp_path.glob("search.sqlite*"):
+        shutil.copy(part, folder)
+    if has_log:
+        close_journal(file)
+    monkeypatch.setattr(os, "access", lambda *args: False)
+    before = sorted(folder.iterdir())
+    assert [row["result"] for row in Journal(folder / path.name).rows()] == [1]
+    assert sorted(folder.iterdir()) == before
