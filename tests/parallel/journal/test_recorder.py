@@ -381,7 +381,8 @@ def repeated_scores(path, estimator, n=3):
 
 def test_repeats_without_seed_differ_and_are_found_in_order(path, capsys):
     first = repeated_scores(path, ExtraTreeClassifier())
-    assert len(set(map(tuple, first))) == 3
+    assert len(Journal(path)) == 6
+    assert len(set(map(tuple, first))) > 1  # a few rows: two may be equal by chance
     assert repeated_scores(path, ExtraTreeClassifier()) == first
     assert capsys.readouterr().err.count("2 of 2 fits were in the journal") == 3
 
