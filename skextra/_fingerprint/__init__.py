@@ -59,12 +59,16 @@ class Fingerprinter:
         The hash of the file of each module of the user's that a fingerprint so far depends on.
     texts : dict
         How values are written out, by their fingerprint, for those who need that often.
+    common : tuple or None
+        The arguments that the last call had in common with those before it, and what was made of
+        them.
     """
 
     def __init__(self):
         self._snapshot = Snapshot()
         self._code = {}
         self.texts = {}
+        self.common = None
         self._shared = {}  # what many values have in common, and its fingerprint, by identity
 
     @property

@@ -27,6 +27,7 @@ _CODE = types.FunctionType, type
 _MEMBERS = types.MemberDescriptorType, types.GetSetDescriptorType, types.WrapperDescriptorType
 _MEMBERS += types.MethodDescriptorType, types.ClassMethodDescriptorType
 _WEAK = weakref.ref, weakref.WeakKeyDictionary, weakref.WeakValueDictionary, weakref.WeakSet
+_SPLITTERS = "sklearn.model_selection._split"
 # Callbacks of scikit-learn that only look on.
 _ONLOOKERS = {"ProgressBar", "ScoringMonitor"}
 # What searches put into an estimator while they run.
@@ -287,6 +288,9 @@ class Walk:
                 raise FingerprintError(value, f"no module has it under the name {reduced!r}")
             return self._named(module, reduced)
         function, args, *rest = reduced
+        if type(value).__module__ == _SPLITTERS and not getattr(value, "shuffle", True):
+            # StackingClassifier gives it a random state that it never asks.
+            rest[0] = {name: part for name, part in rest[0].items() if name != "random_state"}
         rest = [part if isinstance(part, dict | tuple | None) else list(part) for part in rest]
         return self.all("object", type(value), function, args, *map(_by_name, rest))
 

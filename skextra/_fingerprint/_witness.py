@@ -14,10 +14,9 @@ from skextra._fingerprint._modules import find, read_file
 from skextra._fingerprint._versions import is_of_python
 
 _FOLDERS = f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}"
-_OWN = __name__.partition(".")[0]
+_OWN = f"{__name__.partition('.')[0]}."  # workers import more of this package as they need it
 
-# Of this process, a worker: what it has imported, and what of that it has not yet said.
-_imported = {}
+# Of this process, a worker: what it has imported and not yet said.
 _unsaid = {}
 _get_code = importlib.machinery.SourceFileLoader.get_code
 _create_module = importlib.machinery.ExtensionFileLoader.create_module
@@ -30,7 +29,7 @@ def watch_imports():
         file = getattr(spec, "origin", None)
         is_file = getattr(spec, "name", None) == name and os.path.isfile(file or "")
         if is_file and _may_be_users(file):
-            _note(name, file, _read(file))
+            _note(name, file, _read(file), is_preloaded=True)
     importlib.machinery.SourceFileLoader.get_code = _get_code_as_read
     importlib.machinery.ExtensionFileLoader.create_module = _create_module_as_read
 
@@ -82,9 +81,9 @@ def _read(file):
         return content.read()
 
 
-def _note(name, file, content):
-    found = os.path.abspath(file), hashlib.sha1(content, usedforsecurity=False).hexdigest()
-    _imported[name] = _unsaid[name] = found
+def _note(name, file, content, is_preloaded=False):
+    digest = hashlib.sha1(content, usedforsecurity=False).hexdigest()
+    _unsaid[name] = os.path.abspath(file), digest, is_preloaded
 
 
 class Held:
@@ -92,24 +91,28 @@ class Held:
 
     def __init__(self):
         self._modules = {}
+        self._preloaded = set()  # by the server or for the backend: other workers hold the same
+        self._imported = set()  # by tasks
         self._reloaded = set()  # held in two states, one after the other
-        self.is_unexplained = False  # a call without a journal has had it import modules
+        self.is_unexplained = False  # whether it may hold modules that no key knows of
 
     def update(self, imported):
         """Take what the worker says."""
-        for name, (file, content) in imported.items():
+        for name, (file, content, is_preloaded) in imported.items():
             if self._modules.get(name, (file, content))[1] != content:
                 self._reloaded.add(name)
             self._modules[name] = file, content
+            is_preloaded |= name.startswith(_OWN)
+            (self._preloaded if is_preloaded else self._imported).add(name)
 
     def is_stale(self):
-        """Whether a file has changed since the worker imported it."""
-        modules = list(self._modules.values())
+        """Whether a file has changed since the worker imported it, and another may hold it."""
+        modules = [self._modules[name] for name in self._imported]
         return bool(self._reloaded) or any(read_file(file)[0] != h for file, h in modules)
 
     def has_users_modules(self):
-        """Whether there are modules of the user's beside this package."""
-        return any(name.partition(".")[0] != _OWN for name in list(self._modules))
+        """Whether a task has imported modules of the user's."""
+        return bool(self._imported)
 
     def other_state(self, files):
         """Name a module that the worker held in another state than a key was made of.
@@ -124,19 +127,24 @@ class Held:
         reason : str or None
             In words; None if the key says what the worker held.
         """
-        for name, (file, content) in list(self._modules.items()):
-            if name in self._reloaded:
-                return f"a task has reloaded the module {name}"
+        if self._reloaded:
+            return f"a task has reloaded the module {min(self._reloaded)}"
+        for name in self._imported | (self._preloaded & files.keys()):
+            file, content = self._modules[name]
             expected = files.get(name)
-            if expected is not None and expected != content:
+            if expected == content:
+                continue
+            if expected is None and name in _explained:
+                continue
+            if expected is not None:
                 return f"the worker had imported {name} before {file} was edited, or after"
-            if expected is None and name.partition(".")[0] != _OWN:
-                module = find(name)
-                if module is None or (module.library is None and name not in _explained):
-                    return (
-                        f"the task imported {name} by a name that it computes, so that the key "
-                        "does not say which state of it was used"
-                    )
+            module = find(name)
+            if module is None or module.library is None:
+                self.is_unexplained = True  # and so not used for the next call with a journal
+                return (
+                    f"the task imported {name} by a name that it computes, so that the key does "
+                    "not say which state of it was used"
+                )
         return None
 
 

@@ -30,10 +30,9 @@ from skextra.parallel._worker._surroundings import Settings
 from skextra.parallel._worker._threads import with_more_limits
 
 # Handing out a batch takes about a quarter of a millisecond, and the last batch keeps the other
-# workers waiting: a batch should take about so long.
+# workers waiting: a batch should take about so long. At most so much work per worker is lost if a
+# program with a journal is killed.
 _BATCH_SECONDS = 0.03
-# At most so much work per worker is lost if a program with a journal is killed.
-_JOURNALED_BATCH_SECONDS = 0.01
 
 _call_numbers = itertools.count()
 
@@ -68,8 +67,9 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         Seconds that one call may take; None for no limit. A call that takes longer is stopped by
         killing its worker, and not repeated.
     journal : path-like, default=None
-        A file to which each finished fit of scikit-learn's searches is written, and from which
-        its result is taken instead of fitting again. The file is created if it does not exist.
+        A file to which each finished fit of scikit-learn's searches, and of the other functions
+        that the guide lists, is written, and from which its result is taken instead of fitting
+        again. The file is created if it does not exist.
     devices : sequence of str, default=None
         Names of devices, such as ``["cuda:0", "cuda:1"]``. Each task gets a slot on one of them,
         and `leased_device` says on which.
@@ -254,10 +254,9 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         Returns
         -------
         n_calls : int
-            So many that a batch takes about 30 ms, or 10 ms with a journal.
+            So many that a batch takes about 30 ms.
         """
-        seconds = _BATCH_SECONDS if self._recorder is None else _JOURNALED_BATCH_SECONDS
-        return self._workers.durations.batch_size(seconds)
+        return self._workers.durations.batch_size(_BATCH_SECONDS)
 
     def start_call(self):
         """Forget how long the calls of the last ``Parallel`` took, and what its tasks changed."""

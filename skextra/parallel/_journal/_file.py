@@ -120,7 +120,8 @@ class JournalFile:
         execute("COMMIT")
         execute(f"PRAGMA journal_mode = {mode}")
         execute("PRAGMA synchronous = FULL")
-        execute("PRAGMA wal_checkpoint")
+        if not is_new:  # where it is written is to be in the file itself
+            execute("PRAGMA wal_checkpoint")
         self._checkpointed = time.monotonic()
 
     def _warn_of_lost_log(self, written_at):

@@ -58,7 +58,7 @@ class Identity:
         """Return the key of a fit: of a candidate, on data, in a split."""
         estimator, parameters = given.pop("estimator"), given.pop("parameters", None)
         splits = [self._shared(name, given.pop(name, None)) for name in _OF_A_SPLIT]
-        data = [self._shared(name, given.pop(name, None)) for name in _DATA]
+        common, data = self._common(given)
         of_estimator = self._of("estimator", estimator)
         candidate = make_hash(
             "fit",
@@ -66,7 +66,7 @@ class Identity:
             self._config,
             of_estimator,
             self._of("parameters", None if parameters is None else sorted_pairs(parameters)),
-            *(part for name in sorted(given) for part in (name, self._shared(name, given[name]))),
+            common,
         )
         self.row |= {
             "estimator": self._text(estimator, of_estimator),
@@ -75,6 +75,20 @@ class Identity:
             "fold": (kwargs.get("split_progress") or (None,))[0],
         }
         return make_hash(candidate, *data, *splits)
+
+    def _common(self, given):
+        """Return the fingerprints of what all fits of a search have in common, and of the data."""
+        values = list(given.items())
+        known = self._fingerprinter.common
+        if known is not None and len(known[0]) == len(values):
+            pairs = zip(known[0], values, strict=True)
+            if all(a[0] == b[0] and a[1] is b[1] for a, b in pairs):
+                return known[1:]
+        data = [self._shared(name, given.get(name)) for name in _DATA]
+        others = sorted(given.keys() - set(_DATA))
+        parts = [part for name in others for part in (name, self._shared(name, given[name]))]
+        self._fingerprinter.common = values, make_hash("common", *parts), data
+        return self._fingerprinter.common[1:]
 
     def _text(self, estimator, of_estimator):
         """Write an estimator out, once: it takes longer than all the rest."""

@@ -1,20 +1,27 @@
 """The file of a journal: whose it is, and what may happen to it."""
 
 import os
+import shutil
 import sqlite3
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import cloudpickle
 import numpy as np
 import pytest
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, parallel_config
+from numpy.testing import assert_allclose
+from sklearn.datasets import load_iris
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import GaussianNB
 
 from skextra.parallel import Journal, JournalError
 from skextra.parallel._journal import _file as journal_module
+from skextra.parallel._journal._file import close_journal, open_journal
 from skextra.parallel._journal._recorder import Recorder
 from tests.parallel import searches
 from tests.parallel.searches import grid_search, n_fits, run
@@ -140,3 +147,59 @@ def test_when_the_disk_is_full_the_search_goes_on(path, estimator, monkeypatch):
 def test_a_journal_that_is_no_path_is_a_clear_error():
     with pytest.raises(TypeError, match="journal must be the path of a file, got 3"):
         Parallel(n_jobs=2, backend="skextra", journal=3)([delayed(abs)(1)])
+
+
+def test_journal_of_format_1_is_read_and_never_replayed(tmp_path, capsys):
+    """The file was written by the commit b0ea506, whose keys left code out that counts now."""
+    path = tmp_path / "old.sqlite"
+    shutil.copy(Path(__file__).with_name("format_1.sqlite"), path)
+    table = Journal(path).to_dataframe()
+    assert table["n_splits"].tolist() == [2, 2]
+    search = GridSearchCV(GaussianNB(), {"var_smoothing": [1e-9, 1e-3]}, cv=2, refit=False)
+    with (
+        parallel_config("skextra", n_jobs=2, journal=path),
+        pytest.warns(UserWarning, match="Nothing in the journal .* matched"),
+    ):
+        search.fit(*load_iris(return_X_y=True))
+    assert "were in the journal" not in capsys.readouterr().err
+    assert_allclose(search.cv_results_["mean_test_score"], table["mean_test_score"])
+    assert len(Journal(path)) == 8
+
+
+def test_removed_file_is_said(path, tmp_path):
+    file = open_journal(path)
+    path.unlink()
+    with pytest.raises(JournalError, match="it was removed or moved while"):
+        file.add([])
+    path.touch()
+    with pytest.raises(JournalError, match="it was replaced by another file"):
+        file.add([])
+    close_journal(file)
+
+
+def test_log_left_beside_old_name_is_said(path, tmp_path):
+    file = open_journal(path)
+    file.add([(b"key", 0, {"function": "f"}, b"r")])
+    moved = tmp_path / "moved.sqlite"
+    shutil.copy(path, moved)  # as it was at the last checkpoint
+    with pytest.warns(UserWarning, match="was moved from .* the last results may lie beside"):
+        close_journal(open_journal(moved))
+    close_journal(file)
+
+
+@pytest.mark.parametrize("has_log", [False, True])
+def test_journal_in_read_only_place_is_read(path, tmp_path, monkeypatch, has_log):
+    folder = tmp_path / "read_only"
+    folder.mkdir()
+    file = open_journal(path)
+    file.add([(b"key", 0, {"function": "f"}, b"r\x80\x05]q\x00K\x01a.")])
+    if not has_log:
+        close_journal(file)
+    for part in tmp_path.glob("search.sqlite*"):
+        shutil.copy(part, folder)
+    if has_log:
+        close_journal(file)
+    monkeypatch.setattr(os, "access", lambda *args: False)
+    before = sorted(folder.iterdir())
+    assert [row["result"] for row in Journal(folder / path.name).rows()] == [1]
+    assert sorted(folder.iterdir()) == before

@@ -5,6 +5,7 @@ import os
 import pickle
 import runpy
 import signal
+import sqlite3
 import sys
 import time
 import warnings
@@ -20,6 +21,7 @@ from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import make_scorer
 from sklearn.model_selection import (
+    GridSearchCV,
     HalvingGridSearchCV,
     KFold,
     RandomizedSearchCV,
@@ -28,6 +30,7 @@ from sklearn.model_selection import (
     learning_curve,
 )
 from sklearn.model_selection._validation import _fit_and_score as fit_and_score
+from sklearn.tree import ExtraTreeClassifier
 
 from skextra.parallel import Journal, journaled
 from skextra.parallel._journal import _file as journal_module
@@ -369,3 +372,79 @@ def test_a_call_that_cannot_be_configured_leaves_the_journal_to_others(path):
     with pytest.raises(TypeError, match="cannot pickle"):
         Parallel(2, backend="skextra", journal=path, initializer=len, initargs=(Lock(),))([])
     assert not journal_module._files
+
+
+def repeated_scores(path, estimator, n=3):
+    with parallel_config("skextra", n_jobs=2, journal=path):
+        return [cross_val_score(estimator, X, y, cv=2).tolist() for _ in range(n)]
+
+
+def test_repeats_without_seed_differ_and_are_found_in_order(path, capsys):
+    first = repeated_scores(path, ExtraTreeClassifier())
+    assert len(Journal(path)) == 6
+    assert len(set(map(tuple, first))) > 1  # a few rows: two may be equal by chance
+    assert repeated_scores(path, ExtraTreeClassifier()) == first
+    assert capsys.readouterr().err.count("2 of 2 fits were in the journal") == 3
+
+
+def test_seeded_repeat_is_found_at_once(path, capsys):
+    repeated_scores(path, ExtraTreeClassifier(random_state=0))
+    assert capsys.readouterr().err.count("2 of 2 fits were in the journal") == 2
+    assert len(Journal(path)) == 2
+
+
+def test_one_job_is_journaled(path, estimator):
+    search = GridSearchCV(estimator, {"C": [1, 2]}, cv=3, refit=False, n_jobs=1)
+    for n in (6, 0):
+        run(search, path)
+        assert n_fits(estimator) == n
+    assert len(Journal(path)) == 6
+
+
+def test_unreadable_result_is_done_again(path, estimator):
+    run(grid_search(estimator), path)
+    n_fits(estimator)
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE results SET result = ? WHERE number < 3", (b"r" + b"junk",))
+    connection.close()
+    assert len(Journal(path).rows()) == 9
+    assert Journal(path).to_dataframe()["n_splits"].sum() == 7
+    with pytest.warns(UserWarning, match="results in it cannot be read, and their calls") as said:
+        run(grid_search(estimator), path)
+    assert len(said) == 1
+    assert n_fits(estimator) == 2
+    assert Journal(path).to_dataframe()["n_splits"].sum() == 9
+
+
+def test_class_of_a_script_is_read_elsewhere(path, run_script):
+    run_script(f"""
+        import skextra
+        from joblib import Parallel, delayed
+        from skextra.parallel import journaled
+
+        class Result:
+            value = 3
+
+        @journaled
+        def work(i):
+            return Result()
+
+        Parallel(2, backend="skextra", journal={str(path)!r})(delayed(work)(i) for i in range(2))
+    """).finish()
+    assert [row["result"].value for row in Journal(path).rows()] == [3, 3]
+
+
+def test_another_initializer_is_another_result(path):
+    import math
+
+    for word in ("a", "b", "a"):
+        options = {"initializer": os.putenv, "initargs": ("SKEXTRA_TEST_WORD", word)}
+        with parallel_config("skextra", n_jobs=2, journal=path, **options):
+            Parallel()(delayed(journaled(math.sqrt))(i) for i in range(2))
+    assert len(Journal(path)) == 4
+
+
+def test_two_searches_in_one_program_are_no_alarm(path, estimator):
+    run(grid_search(estimator), path)
+    run(grid_search(estimator), path, (X[:, :3], y))
+    assert len(Journal(path)) == 18
