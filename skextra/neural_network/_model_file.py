@@ -1,25 +1,22 @@
 """A fitted classifier in one file that holds numbers and text, and nothing that runs."""
 
-import hashlib
-import importlib.metadata
-import inspect
-import json
-import os
-from numbers import Integral, Real
-
 import numpy as np
-import safetensors.torch
 import torch
-from safetensors import SafetensorError, safe_open
 from sklearn.utils.validation import check_is_fitted
 
-from skextra._atomic import write_whole
 from skextra.neural_network._inputs._images import ImageTransform
-from skextra.neural_network._networks._architectures import find_architecture
-from skextra.neural_network._training._net import build_net
+from skextra.neural_network._state import restore_net
+from skextra.neural_network._tensor_file import (
+    as_text,
+    labels_as_text,
+    labels_from_text,
+    network_of,
+    network_tensors,
+    read,
+    write,
+)
 from skextra.neural_network._tumor_cnn import TumorCNNClassifier
 
-FORMAT = 1
 _HISTORY = ("n_iter_", "best_epoch_", "loss_curve_", "validation_scores_")
 
 
@@ -72,38 +69,32 @@ def save_model(classifier, path):
     if not isinstance(classifier, TumorCNNClassifier):
         raise TypeError(f"save_model takes a TumorCNNClassifier, got {classifier!r}.")
     check_is_fitted(classifier)
+    classifier = classifier._snapshot()  # a fit in another thread does not reach it
     transform = classifier._transform
     tensors = {
         "scaling.scale": torch.tensor(transform.scale),
         "scaling.offset": torch.tensor(transform.offset),
-        "generator": classifier._generator_state,
+        "generator": torch.tensor(classifier._generator_state),
     }
     if classifier.net_ is not None:
-        for name, weights in classifier.net_.predictor.state_dict().items():
-            # Copies, since the format knows neither views nor weights that two layers share.
-            tensors[f"network.{name}"] = weights.cpu().clone(memory_format=torch.contiguous_format)
+        tensors |= network_tensors(classifier.net_.predictor)
     description = {
         "parameters": {
-            name: _as_text(name, value)
-            for name, value in classifier.get_params(deep=False).items()
+            name: as_text(name, value) for name, value in classifier.get_params(deep=False).items()
         },
-        "classes": _labels_as_text(classifier.classes_),
+        "classes": labels_as_text(classifier.classes_),
         "seen": classifier._seen.tolist(),
         "image_shape": [int(side) for side in classifier.image_shape_],
         "size": [int(side) for side in transform.size],
         "are_features": transform.are_features,
+        "clips": transform.clips,
+        "of_integers": transform.of_integers,
         "n_features": classifier.n_features_in_,
         "feature_names": getattr(classifier, "feature_names_in_", np.array([])).tolist(),
-        "recipe": {name: _as_text(name, value) for name, value in classifier.recipe_.items()},
+        "recipe": {name: as_text(name, value) for name, value in classifier.recipe_.items()},
         "history": {name: getattr(classifier, name) for name in _HISTORY},
     }
-    metadata = {
-        "skextra": str(FORMAT),
-        "written_by": f"skextra {importlib.metadata.version('skextra')}",
-        "model": json.dumps(description, allow_nan=False),
-    }
-    metadata["sha256"] = _digest(metadata, tensors)
-    write_whole(path, safetensors.torch.save(tensors, metadata))
+    write(path, description, tensors)
 
 
 def load_model(path, *, architecture=None):
@@ -132,37 +123,11 @@ def load_model(path, *, architecture=None):
     FileNotFoundError
         If there is no such file.
     """
-    description, tensors = _read(path)
+    description, tensors = read(path)
     try:
         return _restore(path, description, tensors, architecture)
     except (KeyError, TypeError, RuntimeError) as error:
         raise ValueError(f"{path} does not hold what a model needs: {error}") from error
-
-
-def _read(path):
-    """Return the description and the tensors of a file, checked against its digest."""
-    with open(path, "rb"):  # a missing or unreadable file is told by the system's own error
-        pass
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise ValueError(
-            f"{path} is damaged, or is no file of save_model: {error}. A pickle is read by joblib "
-            "or pickle, if you trust where it comes from."
-        ) from error
-    if "skextra" not in metadata:
-        raise ValueError(f"{path} holds tensors, but no model that save_model has written.")
-    if metadata["skextra"].isdecimal() and int(metadata["skextra"]) > FORMAT:
-        raise ValueError(
-            f"{path} was written by {metadata.get('written_by')} in format "
-            f"{metadata['skextra']}; this version reads format {FORMAT}. Install the version "
-            "that wrote it, or a newer one."
-        )
-    if metadata.pop("sha256", None) != _digest(metadata, tensors):
-        raise ValueError(f"{path} is damaged: its content does not match its digest.")
-    return json.loads(metadata["model"]), tensors
 
 
 def _restore(path, description, tensors, architecture):
@@ -186,9 +151,7 @@ def _restore(path, description, tensors, architecture):
     if isinstance(parameters["class_weight"], list):
         parameters["class_weight"] = dict(parameters["class_weight"])
     classifier = TumorCNNClassifier(**parameters)
-    classifier.classes_ = np.array(
-        description["classes"]["labels"], description["classes"]["dtype"]
-    )
+    classifier.classes_ = labels_from_text(description["classes"])
     classifier.image_shape_ = tuple(description["image_shape"])
     classifier.n_features_in_ = description["n_features"]
     if description["feature_names"]:
@@ -197,7 +160,7 @@ def _restore(path, description, tensors, architecture):
     for name in _HISTORY:
         setattr(classifier, name, description["history"][name])
     classifier._seen = np.array(description["seen"])
-    classifier._generator_state = tensors["generator"]
+    classifier._generator_state = tensors["generator"].numpy()
     classifier._transform = ImageTransform(
         classifier.image_shape_,
         tuple(description["size"]),
@@ -205,76 +168,11 @@ def _restore(path, description, tensors, architecture):
         tensors["scaling.offset"].numpy()[()],
         description["are_features"],
         description["recipe"]["standardise_images"],
+        description.get("clips", False),
+        description.get("of_integers", False),
     )
+    classifier._origin = classifier._present_origin()
     classifier.net_ = None
     if len(classifier.classes_) > 1:
-        classifier.net_ = _restore_net(classifier, tensors)
+        classifier.net_ = restore_net(classifier, network_of(tensors))
     return classifier
-
-
-def _restore_net(classifier, tensors):
-    factory, _ = find_architecture(classifier.architecture)
-    image_shape = (*classifier._transform.size, classifier.image_shape_[2])
-    n_classes = len(classifier.classes_)
-    with torch.random.fork_rng(devices=[]):  # initial weights, which are replaced
-        module = factory(image_shape, n_classes, classifier.recipe_["dropout"])
-    weights = {
-        name.removeprefix("network."): value
-        for name, value in tensors.items()
-        if name.startswith("network.")
-    }
-    module.load_state_dict(weights)
-    net = build_net(module, classifier.recipe_, torch.device("cpu"), n_classes)
-    net.finish()
-    return net
-
-
-def _as_text(name, value):
-    """Return a parameter as JSON can hold it."""
-    if name == "init_from":
-        return None  # its weights have long become those of the classifier
-    if name == "architecture" and inspect.isclass(value):
-        return {"class": f"{value.__module__}.{value.__qualname__}"}
-    if name == "class_weight" and isinstance(value, dict):
-        return [[_number(label), float(weight)] for label, weight in value.items()]
-    if name == "image_shape" and value is not None:
-        return [int(side) for side in value]
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    value = _number(value)
-    if value is not None and not isinstance(value, str | bool | int | float):
-        raise ValueError(
-            f"{name}={value!r} cannot be written without code: fit with a name or a number there, "
-            "or use pickle or joblib."
-        )
-    return value
-
-
-def _number(value):
-    """Return a NumPy number as one of Python's, anything else as it is."""
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, bool | str):
-        return value
-    if isinstance(value, Integral):
-        return int(value)
-    return float(value) if isinstance(value, Real) else value
-
-
-def _labels_as_text(classes):
-    labels = classes.tolist()
-    if not all(isinstance(label, str | bool | int | float) for label in labels):
-        raise TypeError(
-            f"Classes that are neither numbers nor strings cannot be written: {labels}."
-        )
-    return {"dtype": classes.dtype.str if classes.dtype != object else "O", "labels": labels}
-
-
-def _digest(metadata, tensors):
-    """Return the digest of all that a file holds but the digest."""
-    digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
-    for name in sorted(tensors):
-        tensor = tensors[name]
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy())
-    return digest.hexdigest()

@@ -8,6 +8,8 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from skextra.neural_network._networks._architectures import ConvNorm, is_ours
+from skextra.neural_network._training._net import in_format
 from skextra.neural_network._training._runtime import explaining_lack_of_memory, threads_for
 
 # Pixels computed at a time: what the first layers make of them (32 channels) stays in the cache,
@@ -42,14 +44,13 @@ def logits(net, transform, rows, *, flip):
         threads_for(block * n_pixels),
         explaining_lack_of_memory("predicting", block, net.device),
     ):
-        module = for_inference(net.predictor, transform.dtype)
+        module = kept_for_inference(net, transform.dtype)
         for start in range(0, len(rows), block):
             stored = transform.load(rows[start : start + block], transform.dtype)
             n_images = len(stored)
             stored = functional.pad(stored, (0, 0, 0, 0, 0, 0, 0, block - n_images))
-            images = transform.to_input(
-                transform.to_pixels(stored.to(net.device), transform.dtype)
-            )
+            pixels = transform.to_pixels(stored.to(net.device), transform.dtype)
+            images = in_format(transform.to_input(pixels), net.memory_format)
             output = module(images)
             if flip:
                 output = (output + module(images.flip(3))) / 2
@@ -57,33 +58,47 @@ def logits(net, transform, rows, *, flip):
     return torch.cat(outputs).numpy()
 
 
+def kept_for_inference(net, dtype):
+    """Return the module of a net that predicts, ready to compute in a precision.
+
+    One that had to be made is kept with a copy of the weights it was made of, and made again when
+    they are others: comparing them costs a hundredth of making it.
+    """
+    module, kept = net.predictor, net._folded
+    if kept is not None and kept[:2] == (module, dtype) and _are_equal(module, kept[2]):
+        return kept[3]
+    with torch.inference_mode(False), torch.no_grad():
+        ready = for_inference(module, dtype)
+        if ready is not module:
+            # In one assignment: another thread may predict with the same net.
+            net._folded = (module, dtype, [value.clone() for value in _values(module)], ready)
+    return ready
+
+
+def _values(module):
+    return [*module.parameters(), *module.buffers()]
+
+
+def _are_equal(module, values):
+    return all(map(torch.equal, _values(module), values))
+
+
 def for_inference(module, dtype):
     """Return a module in a precision, with batch norms folded into the convolutions before them.
 
-    A batch norm in evaluation is a scale and an offset a channel: the weights of a convolution
-    can carry them. A module to which nothing has to be done is returned as it is.
+    A batch norm in evaluation is a scale and an offset per channel: the weights of a convolution
+    can carry them. That is only so where the convolution's output goes nowhere else, which is
+    known of the networks of this package alone: others stay as they are. A module to which
+    nothing has to be done is returned itself.
     """
     module.eval()
     has_dtype = all(weights.dtype == dtype for weights in module.parameters())
-    if has_dtype and next(_foldable(module), None) is None:
+    folds = is_ours(module) and any(isinstance(layer, ConvNorm) for layer in module.modules())
+    if has_dtype and not folds:
         return module
     module = copy.deepcopy(module).to(dtype)
-    for parent, place in list(_foldable(module)):
-        parent[place] = fuse_conv_bn_eval(parent[place], parent[place + 1])
-        parent[place + 1] = nn.Identity()
+    if folds:
+        for layer in module.modules():
+            if isinstance(layer, ConvNorm):
+                layer[0], layer[1] = fuse_conv_bn_eval(layer[0], layer[1]), nn.Identity()
     return module
-
-
-def _foldable(module):
-    """Yield (sequential, place) of each convolution that a batch norm follows."""
-    for parent in module.modules():
-        if type(parent) is not nn.Sequential:
-            continue
-        for place in range(len(parent) - 1):
-            convolution, norm = parent[place], parent[place + 1]
-            if (
-                isinstance(convolution, nn.Conv2d)
-                and isinstance(norm, nn.BatchNorm2d)
-                and norm.running_var is not None
-            ):
-                yield parent, place

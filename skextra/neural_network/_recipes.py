@@ -60,7 +60,7 @@ class Recipe:
             for name, value in chosen.items()
             if not (isinstance(value, str) and value == "auto")
         }
-        settings = {**automatic, **given}
+        settings = {**automatic, **given, **_carried_by(given)}
         if "max_epochs" not in given:
             n_batches = ceil(n_samples / settings["batch_size"])
             settings["max_epochs"] = max(self.max_epochs, ceil(self.min_updates / n_batches))
@@ -68,6 +68,22 @@ class Recipe:
             settings["temperature"] = 1.0
         settings["flip_at_prediction"] &= isinstance(settings["augmentation"], str)
         return settings
+
+
+def _carried_by(given):
+    """Return the settings that a partial around an optimizer carries; it decides them."""
+    keywords = getattr(given.get("optimizer"), "keywords", {})
+    carried = {}
+    for keyword, name in (("lr", "learning_rate"), ("weight_decay", "weight_decay")):
+        if keyword not in keywords:
+            continue
+        carried[name] = keywords[keyword]
+        if given.get(name, carried[name]) != carried[name]:
+            raise ValueError(
+                f"optimizer carries {keyword}={carried[name]!r}, but {name}={given[name]!r} is "
+                f"given as well. Give one of them: leave {name} at 'auto'."
+            )
+    return carried
 
 
 REFERENCE = Recipe(dropout=0.5)

@@ -1,5 +1,6 @@
 """TumorCNNClassifier: the estimator contract."""
 
+import copy
 import os
 import time
 from dataclasses import replace
@@ -22,21 +23,40 @@ from skextra._sklearn import (
 )
 from skextra.neural_network._html import NotebookTableMixin
 from skextra.neural_network._inputs._augmentation import AUGMENTATIONS
-from skextra.neural_network._inputs._images import ImageTransform, network_size, pixels_of
+from skextra.neural_network._inputs._images import (
+    ImageTransform,
+    are_pixels,
+    network_size,
+    pixels_of,
+)
 from skextra.neural_network._inputs._samples import hold_out, weigh
 from skextra.neural_network._inputs._validation import (
     check_checkpoint,
+    check_class_weight,
     check_rows,
     check_training_set,
 )
-from skextra.neural_network._networks._architectures import find_architecture
+from skextra.neural_network._networks._architectures import (
+    build_module,
+    find_architecture,
+    is_ours,
+)
 from skextra.neural_network._prediction import logits
+from skextra.neural_network._state import plain_state, restore_attributes
 from skextra.neural_network._training._checkpoint import Checkpoint
-from skextra.neural_network._training._fit_in_progress import BestEpoch, Training, train_one_epoch
+from skextra.neural_network._training._fit_in_progress import (
+    BestEpoch,
+    Training,
+    train_one_epoch,
+)
 from skextra.neural_network._training._net import Batches, build_net
-from skextra.neural_network._training._runtime import private_generator, torch_device
+from skextra.neural_network._training._runtime import (
+    private_generator,
+    torch_device,
+    training_turn,
+)
 from skextra.neural_network._training._schedules import make_schedule
-from skextra.neural_network._transfer import copy_features, find_source
+from skextra.neural_network._transfer import copy_from
 
 _AUTO = StrOptions({"auto"})
 _RECIPE_PARAMETERS = (
@@ -51,6 +71,10 @@ _RECIPE_PARAMETERS = (
     "label_smoothing",
     "augmentation",
 )
+
+# Private results of a fit; the others end in an underscore.
+_PRIVATE_RESULTS = {"_seen", "_transform", "_generator_state", "_origin"}
+UNSEEN = 1000.0  # how far under all others the logit of a class is that no row had
 
 
 class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMixin, BaseEstimator):
@@ -313,27 +337,12 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
         torch.OutOfMemoryError
             If the memory of the device does not suffice: it names the batch size.
         """
-        known = self.classes_ if self.warm_start and hasattr(self, "net_") else None
         check_checkpoint(self)
-        rows, y, weights = check_training_set(self, X, y, sample_weight, reset=known is None)
-        classes, codes = np.unique(y, return_inverse=True)
-        if known is not None and not np.array_equal(known, classes):
-            raise ValueError(
-                f"warm_start=True goes on with the classes {known} of the last fit, but y has "
-                f"{classes}. Give the same classes, or a new estimator with "
-                "init_from=FrozenEstimator(this one), which keeps the features."
-            )
-        self.classes_ = classes
-        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        index, weights = weigh(rows, codes, weights, self.class_weight, classes)
-        rows, codes = rows[index], codes[index]
-        self._seen = np.isin(np.arange(len(classes)), codes)
-        module = None if known is None or self.net_ is None else self.net_.module_
-        with private_generator(seed, torch_device(self.device)) as get_state:
-            self._start_net(rows, weights, are_images=pixels_of(X) is not None, module=module)
-            if self.net_ is not None:
-                self._train(X, y, rows, codes, weights, seed)
-            self._generator_state = get_state()
+        with training_turn():
+            # Others predict by the last fit until this one has ended.
+            draft = self._snapshot()
+            draft._fit(X, y, sample_weight, self)
+            self._publish(draft)
         return self
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -365,6 +374,56 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
         ValueError
             If X, y or a parameter is not as described, or a label is not among the classes.
         """
+        with training_turn():
+            draft = self._snapshot()
+            draft._partial_fit(X, y, classes, sample_weight, self)
+            self._publish(draft)
+        return self
+
+    def _snapshot(self):
+        """Return an estimator with the present parameters and results, whatever becomes of this.
+
+        A fit works on one and publishes it at its end; a prediction reads one.
+        """
+        snapshot = object.__new__(type(self))
+        snapshot.__dict__.update(self.__dict__)
+        return snapshot
+
+    def _publish(self, draft):
+        """Take over the results of a draft in one assignment: no reader sees half of them."""
+        others = {name: value for name, value in vars(self).items() if not _is_result(name)}
+        results = {name: value for name, value in vars(draft).items() if _is_result(name)}
+        self.__dict__ = others | results
+
+    def _fit(self, X, y, sample_weight, owner):
+        """Train as `fit` does and report to the callbacks of `owner`."""
+        goes_on = self.warm_start and hasattr(self, "net_")
+        rows, y, weights = check_training_set(self, X, y, sample_weight, reset=not goes_on)
+        classes, codes = np.unique(y, return_inverse=True)
+        if goes_on and not np.array_equal(self.classes_, classes):
+            raise ValueError(
+                f"warm_start=True goes on with the classes {self.classes_} of the last fit, but y "
+                f"has {classes}. Give the same classes, or a new estimator with "
+                "init_from=FrozenEstimator(this one), which keeps the features."
+            )
+        if goes_on:
+            self._refuse_another_network("warm_start=True")
+            self._transform.warn_of_other_range(rows, stacklevel=6)
+        self.classes_ = classes
+        check_class_weight(self.class_weight, classes)
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        index, weights = weigh(rows, codes, weights, self.class_weight, classes)
+        rows, codes = rows[index], codes[index]
+        self._seen = np.isin(np.arange(len(classes)), codes)
+        module = copy.deepcopy(self.net_.module_) if goes_on and self.net_ is not None else None
+        with private_generator(seed, torch_device(self.device)) as get_state:
+            self._start_net(rows, weights, are_images=pixels_of(X) is not None, module=module)
+            if self.net_ is not None:
+                self._train(X, y, rows, codes, weights, seed, owner)
+            self._generator_state = get_state().numpy()
+
+    def _partial_fit(self, X, y, classes, sample_weight, owner):
+        """Train as `partial_fit` does."""
         first_call = check_partial_fit_first_call(self, classes)
         rows, y, weights = check_training_set(self, X, y, sample_weight, reset=first_call)
         unknown = np.setdiff1d(y, self.classes_)
@@ -373,61 +432,133 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
                 f"y has the labels {unknown}, which are not among the classes {self.classes_} of "
                 "the first call to partial_fit."
             )
+        check_class_weight(self.class_weight, self.classes_)
         codes = np.searchsorted(self.classes_, y)
         index, weights = weigh(rows, codes, weights, self.class_weight, self.classes_)
         rows, codes = rows[index], codes[index]
         if first_call:
             self._seen = np.zeros(len(self.classes_), dtype=bool)
+        else:
+            self._refuse_another_network("partial_fit")
+            self._transform.warn_of_other_range(rows, stacklevel=6)
+        if first_call or self._origin[-1] is not self.random_state:
             random_state = check_random_state(self.random_state)
             self._generator_state = random_state.randint(np.iinfo(np.int32).max)
-        self._seen[codes] = True
+        self._seen = self._seen | np.isin(np.arange(len(self.classes_)), codes)
         device = torch_device(self.device)
-        with private_generator(self._generator_state, device) as get_state:
+        with private_generator(_as_state(self._generator_state), device) as get_state:
             if first_call:
                 self._start_net(rows, weights, are_images=pixels_of(X) is not None)
+            elif self.net_ is not None:
+                self._go_on_with_net(len(rows))
+            self._origin = self._present_origin()
             if self.net_ is not None:
                 self.net_.move_to(device)
-                self.n_iter_ += 1
-                batches = self._batches(rows, codes, weights)
-                self.loss_curve_.append(train_one_epoch(self.net_, batches, epoch=self.n_iter_))
-                self.best_epoch_ = self.n_iter_
-            self._generator_state = get_state()
-        return self
+                self._train_pass(self._batches(rows, codes, weights), owner)
+            self._generator_state = get_state().numpy()
+
+    def _train_pass(self, batches, owner):
+        """Go once through the batches of a call to `partial_fit`."""
+        try:
+            loss = train_one_epoch(self.net_, batches, epoch=self.n_iter_ + 1)
+        except KeyboardInterrupt:
+            self.net_.end_training(keep_optimizer=True)
+            self._generator_state = torch.default_generator.get_state().numpy()
+            owner._publish(self)
+            raise
+        self.net_.end_training(keep_optimizer=True)
+        self.loss_curve_ = [*self.loss_curve_, loss]
+        self.n_iter_ = self.best_epoch_ = self.n_iter_ + 1
 
     def _start_net(self, rows, weights, *, are_images, module=None):
         """Decide scaling and recipe and build the net, around new weights or those of `module`."""
-        factory, recipe = find_architecture(self.architecture)
+        _, recipe = find_architecture(self.architecture)
         if module is None:
-            resize_up = self.image_size != "auto"
-            image_size = self.image_size if resize_up else recipe.image_size
-            size = network_size(self.image_shape_, image_size, resize_up=resize_up)
-            self._transform = ImageTransform.from_data(
-                rows, weights, self.image_shape_, size, are_images=are_images
+            are_features = not are_pixels(
+                rows,
+                self.image_shape_,
+                are_images=are_images,
+                is_told=self.image_shape is not None,
             )
-        self.recipe_ = recipe.resolve(
-            {name: getattr(self, name) for name in _RECIPE_PARAMETERS},
-            n_samples=len(rows),
-            size=self._transform.size,
-            are_features=self._transform.are_features,
-            device=torch_device(self.device),
-        )
+            size = self._network_size(are_features)
+            self._transform = ImageTransform.from_data(
+                rows, weights, self.image_shape_, size, are_features=are_features
+            )
+            self._origin = self._present_origin()
+        self.recipe_ = self._resolve(recipe, len(rows))
         self._transform = replace(self._transform, standardises=self.recipe_["standardise_images"])
         self.loss_curve_, self.validation_scores_ = [], None
         self.n_iter_ = self.best_epoch_ = 0
         self.net_ = None
         if len(self.classes_) > 1:
-            module = module or self._new_module(factory)
+            module = module or self._new_module()
             self.net_ = build_net(
-                module, self.recipe_, torch_device(self.device), len(self.classes_)
+                module,
+                self.recipe_,
+                torch_device(self.device),
+                len(self.classes_),
+                channels_last=is_ours(module),
             )
 
-    def _new_module(self, factory):
+    def _network_size(self, are_features):
+        """Return the (height, width) that the parameters ask for."""
+        resize_up = self.image_size != "auto"
+        image_size = self.image_size
+        if not resize_up:
+            image_size = find_architecture(self.architecture)[1].image_size
+        return network_size(
+            self.image_shape_, image_size, resize_up=resize_up, are_features=are_features
+        )
+
+    def _resolve(self, recipe, n_samples):
+        return recipe.resolve(
+            {name: getattr(self, name) for name in _RECIPE_PARAMETERS},
+            n_samples=n_samples,
+            size=self._transform.size,
+            are_features=self._transform.are_features,
+            device=torch_device(self.device),
+        )
+
+    def _go_on_with_net(self, n_samples):
+        """Train on with a copy of the net, as the present parameters say."""
+        recipe = self._resolve(find_architecture(self.architecture)[1], n_samples)
+        if self.max_epochs == "auto":  # as many as the first rows needed: no call asks for it
+            recipe["max_epochs"] = self.recipe_["max_epochs"]
+        self.recipe_ = recipe
+        self.net_ = self.net_.copy_to_train()
+        self.net_.take_recipe(recipe)
+
+    def _present_origin(self):
+        """Return the parameters that decide a network at its beginning."""
+        return (self.architecture, self.init_from, self.random_state)
+
+    def _refuse_another_network(self, doing):
+        """Refuse parameters that ask for another network than the one that is trained on."""
+        architecture, init_from, _ = self._origin
+        changed = {}
+        if self.architecture != architecture:
+            changed["architecture"] = (architecture, self.architecture)
+        if self.init_from is not init_from and self.init_from != init_from:
+            changed["init_from"] = (init_from, self.init_from)
+        size = self._transform.size
+        if not changed and self._network_size(self._transform.are_features) != size:
+            changed["image_size"] = (f"{size} (height, width)", self.image_size)
+        if not changed and self.dropout not in ("auto", self.recipe_["dropout"]):
+            changed["dropout"] = (self.recipe_["dropout"], self.dropout)
+        for name, (before, now) in changed.items():
+            raise ValueError(
+                f"{doing} goes on with the network of the last call, which has {name}={before!r}; "
+                f"it cannot become one of {name}={now!r}. Set {name} back, or make a new "
+                "estimator (init_from=FrozenEstimator(this one) keeps the features)."
+            )
+
+    def _new_module(self):
         image_shape = (*self._transform.size, self.image_shape_[2])
-        module = factory(image_shape, len(self.classes_), self.recipe_["dropout"])
+        module = build_module(
+            self.architecture, image_shape, len(self.classes_), self.recipe_["dropout"]
+        )
         if self.init_from is not None:
-            source = find_source(self.init_from)
-            same_classes = np.array_equal(source.classes_, self.classes_)
-            copy_features(source.net_.module_, module, with_head=same_classes)
+            copy_from(self.init_from, module, self.classes_)
         return module
 
     def _batches(self, rows, codes, weights):
@@ -443,10 +574,11 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
             augment=augmentation,
             to_input=self._transform.to_input,
             device=torch.device(self.net_.device),
+            memory_format=self.net_.memory_format,
         )
 
-    def _train(self, X, y, rows, codes, weights, seed):
-        """Run the epochs, reporting each to scikit-learn's callbacks."""
+    def _train(self, X, y, rows, codes, weights, seed, owner):
+        """Run the epochs, reporting each to scikit-learn's callbacks of `owner`."""
         training_part = held_out = slice(None)
         best = None
         if self.early_stopping:
@@ -460,17 +592,34 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
         self.loss_curve_ = training.loss_curve
         self.validation_scores_ = training.validation_scores
         checkpoint = self._resume(training, [rows, codes, weights])
-        started = time.perf_counter()
-        root = self._init_callback_context(max_subtasks=n_epochs)
+        root = owner._init_callback_context(max_subtasks=n_epochs)
         root.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        try:
+            self._run_epochs(training, checkpoint, root, X, y, (rows, codes, weights), held_out)
+        except KeyboardInterrupt:
+            if self.net_.has_learnt:
+                # What was learnt until then predicts, can be stored and be trained on.
+                self.n_iter_ = training.epoch = len(training.loss_curve)
+                self.best_epoch_ = training.finish()
+                self._generator_state = torch.default_generator.get_state().numpy()
+                owner._publish(self)
+            raise
+        self.best_epoch_ = training.finish()
+        if checkpoint is not None:
+            checkpoint.remove()
+        root.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes={})
+
+    def _run_epochs(self, training, checkpoint, root, X, y, arrays, held_out):
+        rows, codes, weights = arrays
+        started = time.perf_counter()
         stop = False
         while not (stop or training.is_over):
             context = root.subcontext(task_name="epoch")
             context.call_on_fit_task_begin(estimator=self, X=X, y=y)
             training.run_epoch()
             self.n_iter_ = self.best_epoch_ = training.epoch
-            line = f"epoch {self.n_iter_}/{n_epochs}  loss {self.loss_curve_[-1]:.4f}"
-            if best is not None:
+            line = f"epoch {self.n_iter_}/{training.n_epochs}  loss {self.loss_curve_[-1]:.4f}"
+            if training.best is not None:
                 predicted = self._logits_of(rows[held_out]).argmax(axis=1)
                 score = float(np.average(predicted == codes[held_out], weights=weights[held_out]))
                 training.note_score(score)
@@ -483,10 +632,6 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
             stop = context.call_on_fit_task_end(
                 estimator=self, X=X, y=y, reconstruction_attributes={}
             )
-        self.best_epoch_ = training.finish()
-        if checkpoint is not None:
-            checkpoint.remove()
-        root.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes={})
 
     def _resume(self, training, arrays):
         """Put a training where its checkpoint is, and return the checkpoint, if there is one."""
@@ -495,8 +640,13 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
         settings = self.get_params(deep=False)
         for irrelevant in ("checkpoint", "verbose", "init_from"):  # init_from: see the weights
             del settings[irrelevant]
+        what_runs = [type(self), type(self.net_.module_), type(training.net.optimizer_)]
+        what_runs.append(training.batches.augment)
         checkpoint = Checkpoint(
-            self.checkpoint, (settings, self.recipe_, self.classes_), arrays, self.net_.module_
+            self.checkpoint,
+            (settings, self.recipe_, self.classes_, what_runs),
+            arrays,
+            self.net_.module_,
         )
         state = checkpoint.load()
         if state is not None:
@@ -506,17 +656,31 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
                 print(f"goes on after epoch {training.epoch} from {checkpoint.path}", flush=True)
         return checkpoint
 
-    def _logits(self, X):
-        """Return the logits of X as float64 of shape (n_samples, n_classes)."""
+    def _fitted(self):
+        """Return what was published last, to be read in peace."""
         check_is_fitted(self)
+        return self._snapshot()
+
+    def _logits(self, X, stacklevel=5):
+        """Return the logits of X as float64 of shape (n_samples, n_classes)."""
         rows = check_rows(self, X, reset=False)
         if self.net_ is None:
             return np.zeros((len(rows), 1))
-        self._transform.warn_of_other_range(rows)
+        self._transform.warn_of_other_range(rows, stacklevel)
         self.net_.move_to(self._prediction_device())
         scores = self._logits_of(rows)
-        scores[:, ~self._seen] = -np.inf  # no row of it had any weight: probability 0
+        if not self._seen.all():
+            # No row of these classes had any weight. Their probability rounds to 0, and the value
+            # is a number that calibration can take.
+            least = scores[:, self._seen].min(axis=1, keepdims=True)
+            scores[:, ~self._seen] = least - UNSEEN
         return scores
+
+    def _log_proba(self, X):
+        logarithms = log_softmax(self._logits(X, stacklevel=6), axis=1)
+        if self.net_ is not None:
+            logarithms[:, ~self._seen] = -np.inf
+        return logarithms
 
     def _logits_of(self, rows):
         flip = self.recipe_["flip_at_prediction"]
@@ -529,6 +693,27 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
         if device.type == "cuda" and not torch.cuda.is_available():
             return torch.device("cpu")
         return device
+
+    @property
+    def preprocessing_(self):
+        """What happens to X before the network: a dict of shapes, range and scaling."""
+        transform = self._transform
+        return {
+            "image_shape": self.image_shape_,
+            "network_size": transform.size,
+            "are_features": transform.are_features,
+            "pixel_range": None if transform.are_features else transform.pixel_range,
+            "clips": transform.clips,
+            "standardise_images": transform.standardises,
+        }
+
+    def __getstate__(self):
+        """Return parameters and results as plain values and arrays."""
+        return plain_state(super().__getstate__())
+
+    def __setstate__(self, state):
+        """Take over a state of `__getstate__`, or one of an older version."""
+        restore_attributes(self, state)
 
     def decision_function(self, X):
         """Return the logits of each class, or their difference for two classes.
@@ -545,7 +730,7 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
             Divided by the recipe's temperature; for two classes the logit of ``classes_[1]``
             less that of ``classes_[0]``.
         """
-        scores = self._logits(X)
+        scores = self._fitted()._logits(X)
         return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
 
     def predict_log_proba(self, X):
@@ -562,7 +747,7 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
         ndarray of shape (n_samples, n_classes), dtype float64
             The columns stand in the order of `classes_`.
         """
-        return log_softmax(self._logits(X), axis=1)
+        return self._fitted()._log_proba(X)
 
     def predict_proba(self, X):
         """Return the probability of each class.
@@ -578,7 +763,7 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
         ndarray of shape (n_samples, n_classes), dtype float64
             Each row sums to 1; the columns stand in the order of `classes_`.
         """
-        return np.exp(self.predict_log_proba(X))
+        return np.exp(self._fitted()._log_proba(X))
 
     def predict(self, X):
         """Return the most probable class of each image.
@@ -594,11 +779,23 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
         ndarray of shape (n_samples,)
             Labels from `classes_`.
         """
-        codes = self._logits(X).argmax(axis=1)
-        return self.classes_[codes]
+        fitted = self._fitted()
+        return fitted.classes_[fitted._logits(X).argmax(axis=1)]
 
     def __sklearn_tags__(self):
         """Return scikit-learn's description of what the estimator takes."""
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
+
+
+def _is_result(name):
+    """Return whether an attribute is what a fit has found."""
+    return name in _PRIVATE_RESULTS or (name.endswith("_") and not name.startswith("_"))
+
+
+def _as_state(seed_or_state):
+    """Return a seed, or the state of a generator as a tensor of its own."""
+    if isinstance(seed_or_state, np.ndarray):
+        return torch.tensor(seed_or_state)
+    return seed_or_state

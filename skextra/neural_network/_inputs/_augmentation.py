@@ -38,12 +38,13 @@ class RandomScan:
 
         angle, scale, flip = uniform(self.turn), 1 + uniform(self.scale), torch.sign(uniform(1.0))
         cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
-        # The grid spans [-1, 1]: twice the share of a side.
+        # The grid spans [-1, 1]: twice the share of a side. Both sides have that length in it, so
+        # a turn in pixels is a turn and a shear in an oblong image's grid.
+        height, width = batch.shape[2:]
         right, down = uniform(2 * self.shift), uniform(2 * self.shift)
-        theta = torch.stack(
-            [torch.stack([cos * flip, -sin, right], 1), torch.stack([sin * flip, cos, down], 1)],
-            dim=1,
-        )
+        first_row = [cos * flip, -sin * (height / width), right]
+        second_row = [sin * flip * (width / height), cos, down]
+        theta = torch.stack([torch.stack(first_row, 1), torch.stack(second_row, 1)], dim=1)
         if self.gamma:
             exponent = uniform(self.gamma).exp().to(batch.dtype).view(-1, 1, 1, 1)
             batch = batch.add(1).mul_(0.5).clamp_(0, 1).pow_(exponent).mul_(2).sub_(1)

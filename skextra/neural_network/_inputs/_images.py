@@ -10,6 +10,10 @@ from torch.nn import functional
 
 MIN_SIDE = 8  # three 2x2 poolings leave one pixel of eight
 _RESIZE_BLOCK = 256  # images resized at a time, so that float copies of X stay small
+_RANGE_ROWS = 1000  # rows of which a median is taken
+FAR_FEATURES = 30.0  # standard deviations: no sample of a population is so far away in the median
+_HOT_SHARE = 0.005  # of the images, or of the places, that a fault of the detector may reach
+_HOT_FACTOR = 4.0  # how much wider the range has to be by them
 
 
 def pixels_of(X):
@@ -44,11 +48,79 @@ def shape_of_rows(n_features, image_shape):
     return shape
 
 
-def network_size(image_shape, image_size, *, resize_up):
-    """Return the (height, width) at which the network sees images of `image_shape`."""
+def network_size(image_shape, image_size, *, resize_up, are_features=False):
+    """Return the (height, width) at which the network sees images of `image_shape`.
+
+    A strip of features is never shrunk: its neighbours have nothing in common, and their mean
+    would say nothing of either.
+    """
     if resize_up:
         return (image_size, image_size)
+    if are_features and image_shape[0] == 1:
+        image_size = max(image_size, image_shape[1])
     return tuple(max(MIN_SIDE, min(side, image_size)) for side in image_shape[:2])
+
+
+def are_pixels(rows, image_shape, *, are_images, is_told):
+    """Return whether rows hold pixels, which share one scale, or features, with one each.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_samples, n_features)
+        Images, or flat rows.
+    image_shape : tuple of int
+        (height, width, channels) of a row.
+    are_images : bool
+        Whether X had an axis for height and one for width.
+    is_told : bool
+        Whether the parameter `image_shape` says how flat rows unfold.
+    """
+    if are_images:
+        return True
+    is_narrow = rows.dtype == bool or (rows.dtype.kind in "iu" and rows.dtype.itemsize <= 2)
+    # A table of whole numbers may come in a narrow type as well; few tables have the 64 or more
+    # columns of a square image.
+    return is_narrow and (is_told or image_shape[0] >= MIN_SIDE)
+
+
+def value_range(rows):
+    """Return (low, high, clips): the pixels that become -1 and 1, and whether others are clipped.
+
+    Pixels that use at least half of the range of an 8- or 16-bit type have that range: 0 to 255,
+    for instance. All others have the smallest and largest value of the training images. Values
+    that only one image or one place in 200 has, and that make the range four times wider, are
+    faults of a detector: they are left out of the range, and a warning says so.
+    """
+    if rows.dtype == bool:
+        return 0.0, 1.0, False
+    low, high = float(rows.min()), float(rows.max())
+    usual_low, usual_high = _usual_range(rows)
+    clips = high - low > _HOT_FACTOR * (usual_high - usual_low) > 0
+    if clips:
+        warnings.warn(
+            f"X has pixels from {low:g} to {high:g}, but only few images or places have any "
+            f"outside of {usual_low:g} to {usual_high:g}: these are clipped to that range. Take "
+            "faulty pixels out of X, or scale X yourself.",
+            UserWarning,
+            stacklevel=2,
+        )
+        low, high = usual_low, usual_high
+    if rows.dtype.kind in "iu" and rows.dtype.itemsize <= 2:
+        largest = float(np.iinfo(rows.dtype).max)
+        if low >= 0 and high >= largest / 2:
+            return 0.0, largest, clips and usual_high < largest
+    return low, high, clips
+
+
+def _usual_range(rows):
+    """Return the range without the most extreme images, or places if that leaves less."""
+    ranges = []
+    for axis in (0, 1):
+        lows, highs = np.sort(rows.min(axis=axis)), np.sort(rows.max(axis=axis))
+        # Of fewer than ten there is no telling which is out of place.
+        n_left_out = max(1, int(_HOT_SHARE * len(lows))) if len(lows) >= 10 else 0
+        ranges.append((float(lows[n_left_out]), float(highs[-1 - n_left_out])))
+    return min(ranges, key=lambda ends: ends[1] - ends[0])
 
 
 @dataclass(frozen=True)
@@ -66,27 +138,32 @@ class ImageTransform:
     offset: np.ndarray
     are_features: bool
     standardises: bool = False  # each image to mean 0 and standard deviation 1
+    clips: bool = False  # pixels outside `pixel_range` to its ends
+    of_integers: bool = False  # whether the training images were whole numbers
 
     @classmethod
-    def from_data(cls, rows, weights, image_shape, size, *, are_images):
+    def from_data(cls, rows, weights, image_shape, size, *, are_features):
         """Decide the scaling from the training rows of shape (n_samples, n_features)."""
-        info = np.iinfo(rows.dtype) if rows.dtype.kind in "iu" else None
-        if rows.dtype == bool:
-            low, high = 0.0, 1.0
-        elif info is not None and info.bits <= 16:
-            low, high = 0.0, float(info.max)
-        elif are_images:
-            # Wide integers and floats do not tell their range; the training images do.
-            low, high = float(rows.min()), float(rows.max())
-        else:
+        of_integers = rows.dtype.kind in "biu"
+        if are_features:
             rows = rows.astype(np.float64)
             mean = np.average(rows, axis=0, weights=weights)
             spread = np.sqrt(np.average((rows - mean) ** 2, axis=0, weights=weights))
             spread[spread == 0] = 1.0
-            return cls(image_shape, size, 1.0 / spread, -mean / spread, are_features=True)
+            return cls(
+                image_shape, size, 1.0 / spread, -mean / spread, True, of_integers=of_integers
+            )
+        low, high, clips = value_range(rows)
         width = (high - low) or 1.0
-        scale, offset = np.float64(2.0 / width), np.float64(-1.0 - 2.0 * low / width)
-        return cls(image_shape, size, scale, offset, are_features=False)
+        return cls(
+            image_shape,
+            size,
+            np.float64(2.0 / width),
+            np.float64(-1.0 - 2.0 * low / width),
+            are_features=False,
+            clips=clips,
+            of_integers=of_integers,
+        )
 
     @property
     def dtype(self):
@@ -98,25 +175,58 @@ class ImageTransform:
         """The pixels that become -1 and 1."""
         return tuple(float((end - self.offset) / self.scale) for end in (-1.0, 1.0))
 
-    def warn_of_other_range(self, rows):
-        """Warn where float images are plainly not on the scale of those that were fitted."""
-        if self.are_features or rows.dtype.kind != "f":
-            return
+    def warn_of_other_range(self, rows, stacklevel=2):
+        """Warn where rows are plainly not on the scale of those that were fitted.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_samples, n_features)
+            Rows to predict.
+        stacklevel : int
+            As of :func:`warnings.warn`, counted from the caller of this method.
+        """
+        message = self._other_features(rows) if self.are_features else self._other_pixels(rows)
+        if message:
+            warnings.warn(message, UserWarning, stacklevel=stacklevel + 1)
+
+    def _other_features(self, rows):
+        distance = float(np.median(np.abs(rows[:_RANGE_ROWS] * self.scale + self.offset)))
+        if distance <= FAR_FEATURES:
+            return None
+        return (
+            f"X has features that lie {distance:.3g} standard deviations from the mean of the "
+            "training rows, in the median. Give features on the scale of the training rows."
+        )
+
+    def _other_pixels(self, rows):
         low, high = self.pixel_range
         lowest, highest = float(rows.min()), float(rows.max())
         slack = (high - low) / 2
-        if lowest < low - slack or highest > high + slack:
+        # One faulty pixel is no other scale where such pixels were clipped in training.
+        ends = (np.median(rows[:_RANGE_ROWS]),) * 2 if self.clips else (lowest, highest)
+        if ends[0] < low - slack or ends[1] > high + slack:
             found = "far outside"
-        elif high >= 100 and 0 < highest <= 1 and lowest >= 0:
+        elif self._fill_a_sliver(rows, lowest, highest):
             found = "in a small part of"
         else:
-            return
-        warnings.warn(
+            return None
+        return (
             f"X has pixels from {lowest:g} to {highest:g}, {found} the range from {low:g} to "
-            f"{high:g} that was fitted. Give images on the scale of the training images.",
-            UserWarning,
-            stacklevel=5,
+            f"{high:g} that was fitted. Give images on the scale of the training images."
         )
+
+    def _fill_a_sliver(self, rows, lowest, highest):
+        """Return whether the pixels vary, but by less than a tenth of the range that was fitted.
+
+        A few dark images do so as well. What tells another scale is many images, pixels below the
+        range, or broken numbers where the training images had whole ones.
+        """
+        low, high = self.pixel_range
+        if not 0 < highest - lowest < (high - low) / 10:
+            return False
+        if len(rows) >= 5 or lowest < low:
+            return True
+        return self.of_integers and rows.dtype.kind == "f" and bool((rows % 1 != 0).any())
 
     def load(self, rows, dtype=torch.float32):
         """Return rows as one tensor (n_samples, channels, height, width) at the network's size.
@@ -132,6 +242,8 @@ class ImageTransform:
     def _load_block(self, rows, dtype):
         if rows.dtype != np.uint8:
             rows = rows.astype(np.float64) * self.scale + self.offset
+            if self.clips:
+                rows = rows.clip(-1.0, 1.0)
         images = np.require(rows, requirements="CW").reshape(len(rows), *self.image_shape)
         images = torch.from_numpy(images).permute(0, 3, 1, 2)
         if images.dtype != torch.uint8:
@@ -144,7 +256,8 @@ class ImageTransform:
         """Return a batch from `load` as floating-point pixels, from -1 to 1."""
         if batch.dtype != torch.uint8:
             return batch
-        return batch.to(dtype).mul_(float(self.scale)).add_(float(self.offset))
+        pixels = batch.to(dtype).mul_(float(self.scale)).add_(float(self.offset))
+        return pixels.clamp_(-1.0, 1.0) if self.clips else pixels
 
     def to_input(self, pixels):
         """Return pixels, augmented or not, as the network's input."""
@@ -153,4 +266,4 @@ class ImageTransform:
             spread = pixels.std(dim=(1, 2, 3), keepdim=True, correction=0)
             # A hundredth of the range: less is noise, which should not be blown up.
             pixels = (pixels - mean) / spread.clamp(min=0.01)
-        return pixels.contiguous(memory_format=torch.channels_last)
+        return pixels

@@ -97,9 +97,13 @@ class BatchNorm(nn.BatchNorm2d):
         return super().forward(batch)
 
 
+class ConvNorm(nn.Sequential):
+    """A convolution whose output goes to a batch norm and nowhere else."""
+
+
 def _conv(n_in, n_out, side, *, stride=1, groups=1):
     """Return a convolution with batch norm, which keeps the size or divides it by the stride."""
-    return nn.Sequential(
+    return ConvNorm(
         nn.Conv2d(n_in, n_out, side, stride, side // 2, groups=groups, bias=False),
         BatchNorm(n_out),
     )
@@ -245,13 +249,32 @@ def find_architecture(architecture):
         # A class of the user's takes what the contract names and brings its own dropout.
         return partial(_build_custom, architecture), Recipe()
     if architecture not in ARCHITECTURES:
-        near = difflib.get_close_matches(architecture, ARCHITECTURES, n=1)
+        near = difflib.get_close_matches(architecture.lower(), ARCHITECTURES, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(
             f"architecture={architecture!r} is unknown. There are {', '.join(ARCHITECTURES)}, or "
             f"give a class of torch.nn.Module.{hint}"
         )
     return ARCHITECTURES[architecture]
+
+
+def is_ours(module):
+    """Return whether a module is one of the networks that have a name here."""
+    return type(module) in {factory for factory, _ in ARCHITECTURES.values()}
+
+
+def build_module(architecture, image_shape, n_classes, dropout):
+    """Return the network that a name or a class stands for, in single precision.
+
+    torch's default precision, which the program may have set to double, does not matter.
+    """
+    factory, _ = find_architecture(architecture)
+    module = factory(image_shape, n_classes, dropout)
+    if not isinstance(module, nn.Module):
+        raise TypeError(
+            f"architecture={architecture!r} returned {type(module).__name__}, no torch.nn.Module."
+        )
+    return module.float()
 
 
 def _build_custom(module_class, image_shape, n_classes, dropout):

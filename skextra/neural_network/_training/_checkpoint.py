@@ -1,15 +1,18 @@
 """Where a long fit is, on disk, so that one that was killed can go on."""
 
+import importlib.metadata
 import io
 import pickle
 import warnings
 from pathlib import Path
 from time import perf_counter
 
-import joblib
 import torch
 
 from skextra._atomic import remove_parts, write_whole
+
+# The one place where the fingerprint of what decides a fit is taken.
+from skextra._fingerprint._values import digest
 
 _FORMAT = 1
 # A fit that stores its state after every epoch would spend its time on that where epochs are
@@ -37,7 +40,8 @@ class Checkpoint:
 
     def __init__(self, folder, settings, arrays, module):
         weights = [tensor.detach().cpu().numpy() for tensor in module.state_dict().values()]
-        key = joblib.hash((_FORMAT, torch.__version__, settings, arrays, weights))
+        versions = importlib.metadata.version("skextra"), torch.__version__
+        key = digest((_FORMAT, versions, settings, arrays, weights)).hex()[:32]
         Path(folder).mkdir(parents=True, exist_ok=True)
         self.path = Path(folder, f"fit-{key}.ckpt")
         self._saved, self._cost = -float("inf"), 0.0

@@ -53,8 +53,8 @@ class Training:
 
     def finish(self):
         """Leave the weights that predict in the net and return the epoch they come from."""
-        self.net.finish()
-        if self.best is None:
+        self.net.end_training()
+        if self.best is None or self.best.epoch == 0:
             return self.epoch
         self.best.restore(self.net.module_)
         return self.best.epoch

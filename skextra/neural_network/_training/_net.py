@@ -12,6 +12,7 @@ from torch import optim
 from torch.nn import functional
 
 from skextra.neural_network._training._muon import Muon
+from skextra.neural_network._training._norms import norms_of, recompute
 from skextra.neural_network._training._runtime import threads_for
 from skextra.neural_network._training._schedules import find_in_torch
 
@@ -32,6 +33,7 @@ class Batches(torch.utils.data.Dataset):
     augment: object  # callable or None: floating-point batch -> the same, changed at random
     to_input: object  # callable: floating-point batch -> input of the network
     device: torch.device
+    memory_format: torch.memory_format = torch.channels_last
 
     def __len__(self):
         return len(self.images)
@@ -53,7 +55,33 @@ class Batches(torch.utils.data.Dataset):
             if self.augment is not None:
                 pixels = self.augment(pixels)
             targets = self.codes[index].to(self.device), self.weights[index].to(self.device)
-            yield self.to_input(pixels), targets
+            yield self._as_input(pixels), targets
+
+    def sample(self, n_rows, batch_size):
+        """Yield inputs of at most so many rows, evenly spaced, without any random change.
+
+        The rows are sorted by class: each batch takes every so manieth, and so has all classes.
+        """
+        n_rows = min(n_rows, len(self))
+        index = torch.arange(n_rows) * len(self) // n_rows
+        n_batches = math.ceil(n_rows / batch_size)
+        for start in range(n_batches):
+            stored = self.images[index[start::n_batches]].to(self.device)
+            yield self._as_input(self.to_pixels(stored))
+
+    def _as_input(self, pixels):
+        return in_format(self.to_input(pixels), self.memory_format)
+
+
+def in_format(images, memory_format):
+    """Return images in a memory format.
+
+    Of one channel both formats are the same memory: only a copy has the strides that make a
+    convolution put out the format that is asked for.
+    """
+    if memory_format == torch.channels_last:
+        return images.contiguous(memory_format=memory_format)
+    return images.clone(memory_format=memory_format)
 
 
 class TrainingNet(skorch.NeuralNet):
@@ -61,7 +89,12 @@ class TrainingNet(skorch.NeuralNet):
 
     _schedule = None
     _position = ""
+    _batches = None  # the training set, while a training lasts
+    _evaluated = None  # the module that predicts, until the next update
+    _folded = None  # see `_prediction.for_inference`
+    _has_learnt = False  # whether there was an update
     averaged = None
+    memory_format = torch.channels_last
 
     def __init__(self, *args, recipe, n_classes, **kwargs):
         super().__init__(*args, **kwargs)
@@ -69,9 +102,27 @@ class TrainingNet(skorch.NeuralNet):
         self.n_classes = n_classes
 
     @property
+    def has_learnt(self):
+        """Whether the weights were updated at least once."""
+        return self._has_learnt
+
+    @property
     def predictor(self):
-        """The module that predicts: that of the averaged weights while there is one."""
-        return self.module_ if self.averaged is None else self.averaged.module
+        """The module that predicts: in evaluation mode, its batch norms fit its weights.
+
+        While a training lasts it is no module that learns: that of the averaged weights, or a
+        copy if there are batch norms.
+        """
+        if self._batches is None:
+            return self.module_
+        if self._evaluated is None:
+            module = self.module_ if self.averaged is None else self.averaged.module
+            if names := norms_of(self.module_):
+                module = copy.deepcopy(module) if self.averaged is None else module
+                with threads_for(self._batches.pixels_a_batch):
+                    recompute(module, names, self._batches)
+            self._evaluated = (module,)  # in a tuple: skorch takes modules as its own
+        return self._evaluated[0]
 
     def initialize_optimizer(self, triggered_directly=None):
         """Make the recipe's optimizer of the module's weights."""
@@ -87,17 +138,15 @@ class TrainingNet(skorch.NeuralNet):
         # A context for each step: the weights that it has cast are kept until it ends.
         with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe["mixed_precision"]):
             outputs = super().infer(x, **fit_params)
-        return outputs.float() if self.recipe["mixed_precision"] else outputs
+        if self.recipe["mixed_precision"] and isinstance(outputs, torch.Tensor):
+            return outputs.float()
+        return outputs
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         """Return the weighted mean cross-entropy; the weights have mean 1 over all rows."""
         codes, weights = y_true
-        if y_pred.shape != (len(codes), self.n_classes):
-            raise ValueError(
-                f"architecture={type(self.module_).__name__} returned outputs of shape "
-                f"{tuple(y_pred.shape)} for {len(codes)} images of {self.n_classes} classes. It "
-                f"must return logits of shape {(len(codes), self.n_classes)}."
-            )
+        if not self._has_learnt:
+            check_outputs(self.module_, y_pred, (len(codes), self.n_classes))
         losses = functional.cross_entropy(
             y_pred, codes, reduction="none", label_smoothing=self.recipe["label_smoothing"]
         )
@@ -108,6 +157,7 @@ class TrainingNet(skorch.NeuralNet):
         step = super().train_step(batch, **fit_params)
         if not math.isfinite(loss := step["loss"].item()):
             raise FloatingPointError(self._explain(loss, batch[0]))
+        self._has_learnt, self._evaluated = True, None
         if self.averaged is not None:
             self.averaged.update()
         if self._schedule is not None:
@@ -137,10 +187,15 @@ class TrainingNet(skorch.NeuralNet):
         """Go once through the batches and return the mean loss a row."""
         if self.optimizer_ is None:
             self.initialize_optimizer()
+        self._batches = batches
         self._schedule, self._position = schedule, (epoch, batches.n_batches)
+        n_epochs = len(self.history)
         try:
             with threads_for(batches.pixels_a_batch):
                 self.fit_loop(batches, epochs=1)
+        except BaseException:
+            del self.history[n_epochs:]  # an epoch that did not end
+            raise
         finally:
             self._schedule = None  # a net that is pickled carries no schedule
         steps = self.history[-1].pop("batches")  # it grows without bound and would be pickled
@@ -155,13 +210,45 @@ class TrainingNet(skorch.NeuralNet):
         if self.recipe["weight_averaging"]:
             self.averaged = WeightAverage(self.module_, self.recipe["weight_averaging"])
 
-    def finish(self):
-        """Keep what predicts: the optimizer's state is twice as large as the weights."""
-        if self.averaged is not None:
-            self.module_.load_state_dict(self.averaged.module.state_dict())
-            self.averaged = None
-        self.optimizer_ = None
+    def end_training(self, *, keep_optimizer=False):
+        """Leave the weights and statistics that predict in the module, in evaluation mode.
+
+        The optimizer's state is twice as large as the weights: only `partial_fit` keeps it.
+        """
+        predictor = self.predictor
+        if predictor is not self.module_:
+            self.module_.load_state_dict(predictor.state_dict())
+        self.averaged = self._batches = self._evaluated = None
+        if not keep_optimizer:
+            self.optimizer_ = None
         self.module_.zero_grad(set_to_none=True)
+        self.module_.eval()
+
+    def take_recipe(self, recipe):
+        """Train as another recipe says from now on, with what the optimizer has come to."""
+        before, self.recipe = self.recipe, recipe
+        self.lr = recipe["learning_rate"]
+        names = ("optimizer", "learning_rate", "weight_decay")
+        if self.optimizer_ is None or all(before[name] == recipe[name] for name in names):
+            return
+        state = self.optimizer_.state_dict()["state"]
+        self.initialize_optimizer()
+        if before["optimizer"] == recipe["optimizer"]:
+            groups = self.optimizer_.state_dict()["param_groups"]
+            self.optimizer_.load_state_dict({"state": state, "param_groups": groups})
+
+    def copy_to_train(self):
+        """Return a net with weights and optimizer of its own.
+
+        Networks that were published never change: who predicts by one needs no lock.
+        """
+        net = object.__new__(type(self))  # copy.copy would ask for the state of a pickle
+        net.__dict__.update(self.__dict__)
+        # In one go, so that the copied optimizer holds the weights of the copied module.
+        net.module_, net.optimizer_ = copy.deepcopy((self.module_, self.optimizer_))
+        net.module, net.history = net.module_, copy.copy(self.history)
+        net._evaluated = net._folded = None
+        return net
 
     def move_to(self, device):
         """Compute on another device from now on."""
@@ -175,20 +262,53 @@ class TrainingNet(skorch.NeuralNet):
 
     def __getstate__(self):
         """Return a state that any machine can load: all tensors lie on the CPU."""
-        net = object.__new__(type(self))  # copy.copy would ask for this state
-        net.__dict__.update(self.__dict__)
+        net = self
         if torch.device(self.device).type != "cpu":
-            # In one go, so that the copied optimizer holds the weights of the copied module.
-            net.module_, net.optimizer_ = copy.deepcopy((self.module_, self.optimizer_))
+            net = self.copy_to_train()
             net.averaged = None
             net.move_to(torch.device("cpu"))
-        net.module = None  # it is module_, and would be stored twice
-        return super(TrainingNet, net).__getstate__()
+        state = super(TrainingNet, net).__getstate__()
+        for name in ("module", "_batches", "_evaluated", "_folded"):  # module: it is module_
+            state.pop(name, None)
+        return state
 
     def __setstate__(self, state):
         """Take over a state of `__getstate__`."""
         super().__setstate__(state)
         self.module = self.module_
+
+
+def check_outputs(module, outputs, shape):
+    """Refuse what a module returns if it is no logits of a shape, with what it should return."""
+    returned = f"architecture={type(module).__name__} returned"
+    if not isinstance(outputs, torch.Tensor):
+        kind = type(outputs).__name__
+        if isinstance(outputs, tuple | list):
+            kind += f" of {len(outputs)}"
+        raise TypeError(
+            f"{returned} a {kind}. It must return one tensor, the logits, of shape {shape}: wrap "
+            "it in a module that returns them alone."
+        )
+    if outputs.shape != shape:
+        raise ValueError(
+            f"{returned} outputs of shape {tuple(outputs.shape)} for {shape[0]} images of "
+            f"{shape[1]} classes. It must return logits of shape {shape}."
+        )
+    values = outputs.detach()
+    if (values < 0).any() or (values > 1).any():
+        return
+    sums = values.sum(dim=1)
+    layers = [layer for layer in module.modules() if not any(layer.children())]
+    if torch.allclose(sums, torch.ones_like(sums), atol=1e-3):
+        what = "probabilities, which sum to 1"
+    elif layers and isinstance(layers[-1], torch.nn.Sigmoid):
+        what = "what a sigmoid puts out, between 0 and 1"
+    else:
+        return
+    raise ValueError(
+        f"{returned} {what}. It must return logits, any numbers: leave out the softmax or sigmoid "
+        "at its end, the loss takes it."
+    )
 
 
 class WeightAverage:
@@ -216,11 +336,15 @@ class WeightAverage:
                 average.copy_(present)
 
 
-def build_net(module, recipe, device, n_classes):
-    """Return an initialised skorch net around `module`, trained as `recipe_` says."""
+def build_net(module, recipe, device, n_classes, *, channels_last=True):
+    """Return an initialised skorch net around `module`, trained as `recipe` says.
+
+    Convolutions on a CPU are faster channels last, where they read all channels of a place at
+    once; a module that views its activations as flat rows needs channels first.
+    """
+    memory_format = torch.channels_last if channels_last else torch.contiguous_format
     net = TrainingNet(
-        # Channels last: convolutions on a CPU read all channels of a place at once.
-        module.to(device=device, memory_format=torch.channels_last),
+        module.to(device=device, memory_format=memory_format),
         recipe=recipe,
         n_classes=n_classes,
         criterion=torch.nn.CrossEntropyLoss,
@@ -233,23 +357,29 @@ def build_net(module, recipe, device, n_classes):
         device=str(device),
         verbose=0,
     )
+    net.memory_format = memory_format
     return net.initialize()
 
 
 def make_optimizer(module, recipe):
-    """Return the optimizer that a recipe names, for the weights of a module."""
+    """Return the optimizer that a recipe names, for the weights of a module.
+
+    A callable gets what it has a parameter for and does not carry itself.
+    """
     optimizer = recipe["optimizer"]
     if isinstance(optimizer, str):
         # torch's Muon takes no convolutions.
         optimizer = Muon if optimizer == "Muon" else find_in_torch(optim, "optimizer", optimizer)
-    arguments = {"lr": recipe["learning_rate"]}
     known = inspect.signature(optimizer).parameters
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
+    arguments = {
+        name: recipe[setting]
+        for name, setting in (("lr", "learning_rate"), ("weight_decay", "weight_decay"))
+        if name in known or (takes_any and name == "lr")
+    }
     if isinstance(recipe["optimizer"], str) and "fused" in known:
         arguments["fused"] = True  # one pass over the weights instead of ten
-    if "weight_decay" not in known:
-        return optimizer(module.parameters(), **arguments)
-    arguments["weight_decay"] = recipe["weight_decay"]
-    if recipe["decay_norms"]:
+    if "weight_decay" not in known or recipe["decay_norms"]:
         return optimizer(module.parameters(), **arguments)
     weights = [parameter for parameter in module.parameters() if parameter.ndim > 1]
     others = [parameter for parameter in module.parameters() if parameter.ndim <= 1]

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import os
 import threading
 
 import torch
@@ -13,8 +14,23 @@ from skextra.parallel import leased_device
 # each draws the sequence of its own seed.
 _GENERATOR_LOCK = threading.RLock()
 
+
+def _renew_lock():
+    """Give a forked process a lock of its own: the thread that holds this one is not in it."""
+    global _GENERATOR_LOCK
+    _GENERATOR_LOCK = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_renew_lock)
+
 # Pixels of a batch up to which one thread is about as fast as two, and not slowed by neighbours.
 SMALL_BATCH = 64 * 8 * 8
+
+
+def training_turn():
+    """Return a context in which no other thread of the process trains."""
+    return _GENERATOR_LOCK
 
 
 @contextlib.contextmanager
@@ -66,8 +82,15 @@ def threads_for(n_pixels):
     takes many times as long on two threads as on one. Larger ones keep the threads there are.
     Only the calling thread is limited, and what it had comes back.
     """
-    if n_pixels > SMALL_BATCH:
-        return contextlib.nullcontext()
+    return contextlib.nullcontext() if n_pixels > SMALL_BATCH else one_thread()
+
+
+def one_thread():
+    """Return a context in which the calling thread starts no other threads of OpenMP.
+
+    A process that forks after they were started cannot use them in the child: it would wait for
+    ever for threads that were not forked.
+    """
     return _thread_pools().limit(limits=1, user_api="openmp")
 
 

@@ -3,50 +3,91 @@
 import difflib
 import math
 
+from torch import optim
 from torch.optim import lr_scheduler
 
 _STEP_EVERY_BATCH = ("OneCycleLR", "CyclicLR", "CosineAnnealingWarmRestarts")
+# What these do is in the functions or schedules that they are given.
+_NEED_ARGUMENTS = ("LambdaLR", "MultiplicativeLR", "SequentialLR", "ChainedScheduler")
 
 
 def make_schedule(scheduler, net, n_epochs, batches):
     """Return the schedule that a name, a callable or None stands for.
 
-    Names whose class cannot do without arguments get those that fit the length of the training.
+    Schedules by name get arguments that fit the length of the training.
     """
     if scheduler is None:
         return None
     if not isinstance(scheduler, str):
         return Schedule(scheduler(net.optimizer_))
-    n_updates, warm_up = n_epochs * batches.n_batches, net.recipe["warm_up"]
+    factory = find_in_torch(lr_scheduler, "lr_scheduler", scheduler)
+    if scheduler in _NEED_ARGUMENTS:
+        raise ValueError(
+            f"lr_scheduler={scheduler!r} needs functions or schedules of its own. Give a callable "
+            f"of the optimizer: lambda optimizer: torch.optim.lr_scheduler.{scheduler}(optimizer, "
+            "...)."
+        )
+    arguments = _arguments(scheduler, net, n_epochs, batches.n_batches)
+    return Schedule(factory(net.optimizer_, **arguments))
+
+
+def _arguments(name, net, n_epochs, n_batches):
+    """Return what a schedule of `n_epochs` epochs of `n_batches` updates is given."""
+    n_updates, warm_up = n_epochs * n_batches, net.recipe["warm_up"]
     has_momentum = not {"momentum", "betas"}.isdisjoint(net.optimizer_.defaults)
-    arguments = {
+    # Groups of weights may have rates of their own.
+    rates = [group["lr"] for group in net.optimizer_.param_groups]
+    n_warm_up = max(1, n_epochs // 5)
+    return {
         "OneCycleLR": {
-            # Groups of weights may have rates of their own.
-            "max_lr": [group["lr"] for group in net.optimizer_.param_groups],
+            "max_lr": rates,
             "total_steps": n_updates,
             "cycle_momentum": net.recipe["cycle_momentum"] and has_momentum,
             # torch divides by zero where the rate would rise for exactly one update.
             "pct_start": warm_up if warm_up * n_updates != 1 else 0.0,
         },
+        "CyclicLR": {
+            "base_lr": [rate / 10 for rate in rates],
+            "max_lr": rates,
+            # Whole cycles of about eight epochs.
+            "step_size_up": max(1, math.ceil(n_updates / (2 * math.ceil(n_epochs / 8)))),
+            "cycle_momentum": False,
+        },
+        "ConstantLR": {"total_iters": n_warm_up},
+        "LinearLR": {"total_iters": n_warm_up},
+        "PolynomialLR": {"total_iters": n_epochs},
         "CosineAnnealingLR": {"T_max": n_epochs},
-        "CosineAnnealingWarmRestarts": {"T_0": batches.n_batches},
+        "CosineAnnealingWarmRestarts": {"T_0": n_batches},
         "StepLR": {"step_size": math.ceil(n_epochs / 3)},
         "MultiStepLR": {"milestones": [n_epochs // 2, n_epochs * 3 // 4]},
         "ExponentialLR": {"gamma": 0.95},
-    }
-    factory = find_in_torch(lr_scheduler, "lr_scheduler", scheduler)
-    return Schedule(factory(net.optimizer_, **arguments.get(scheduler, {})))
+        "ReduceLROnPlateau": {"patience": min(10, n_warm_up)},
+    }.get(name, {})
 
 
 def find_in_torch(module, parameter, name):
     """Return the class that a parameter names in a module of torch."""
-    found = getattr(module, name, None)
-    if isinstance(found, type):
-        return found
-    classes = sorted(key for key, value in vars(module).items() if isinstance(value, type))
-    near = difflib.get_close_matches(name, classes, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"{parameter}={name!r} is no class of {module.__name__}.{hint}")
+    base = lr_scheduler.LRScheduler if module is lr_scheduler else optim.Optimizer
+    classes = {
+        key: value
+        for key, value in vars(module).items()
+        if isinstance(value, type) and issubclass(value, base) and value is not base
+    }
+    classes.pop("_LRScheduler", None)  # an old name of the base class
+    if name in classes:
+        return classes[name]
+    raise ValueError(
+        f"{parameter}={name!r} is no class of {module.__name__}.{_nearest(name, classes)}"
+    )
+
+
+def _nearest(name, classes):
+    """Return a question whether another name was meant, or nothing."""
+    known = {key.lower(): key for key in sorted(classes)}
+    plain = name.lower().replace("_", "").replace("-", "").replace(" ", "")
+    near = difflib.get_close_matches(plain, known, n=1)
+    near = near or [key for key in known if plain and (plain in key or key in plain)]
+    return f" Did you mean {known[near[0]]!r}?" if near else ""
 
 
 class Schedule:
