@@ -52,6 +52,8 @@ def __dir__():
 def _make_backend(**options):
     from skextra.parallel import SkextraBackend
 
+    # joblib knows classes, and some callers compare the type of a backend with its entry.
+    register_parallel_backend("skextra", SkextraBackend)
     return SkextraBackend(**options)
 
 

@@ -1,7 +1,8 @@
-"""The only file that imports scikit-learn's private names.
+"""The only file that imports scikit-learn's private names, or asks for its version.
 
 scikit-learn may move these between minor versions. Whatever the package needs beyond the public
-interface comes through here, so that such a move is mended in one place.
+interface comes through here, so that such a move is mended in one place. Each branch for older
+versions names the version with which it goes.
 """
 
 import numpy as np
@@ -25,7 +26,35 @@ from sklearn.utils.parallel import _get_threadpool_controller as threadpool_cont
 from sklearn.utils.validation import _assert_all_finite as assert_all_finite
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:  # goes when scikit-learn 1.9 is the oldest that is supported
+
+    class CallbackSupportMixin:
+        """Stands where scikit-learn has no callbacks: nobody can register one."""
+
+        def _init_callback_context(self, **_):
+            return _NoCallbacks()
+
+    def with_callbacks(method):
+        """Return the method as it is: there are no callbacks to be ended."""
+        return method
+
+    class _NoCallbacks:
+        """The context of a task, for callbacks that do not exist."""
+
+        def subcontext(self, **_):
+            return self
+
+        def call_on_fit_task_begin(self, **_):
+            return None
+
+        def call_on_fit_task_end(self, **_):
+            return False  # whether to stop
+
+
 __all__ = [
+    "CallbackSupportMixin",
     "HasMethods",
     "Interval",
     "Options",
@@ -39,6 +68,7 @@ __all__ = [
     "threadpool_controller",
     "to_numpy",
     "validate_params",
+    "with_callbacks",
 ]
 
 

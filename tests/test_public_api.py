@@ -89,7 +89,7 @@ assert "skextra" in joblib.parallel.BACKENDS
 assert "skextra.parallel" not in sys.modules
 with joblib.parallel_config("skextra", n_jobs=2, max_retries=5):
     backend, n_jobs = joblib.parallel.get_active_backend()
-assert type(backend) is skextra.parallel.SkextraBackend, backend
+assert type(backend) is skextra.parallel.SkextraBackend is joblib.parallel.BACKENDS["skextra"]
 assert n_jobs == 2
 """
     run(program)
