@@ -5,12 +5,15 @@ interface comes through here, so that such a move is mended in one place. Each b
 versions names the version with which it goes.
 """
 
+from inspect import signature
+
 import numpy as np
 from scipy import sparse
+from sklearn import get_config
 from sklearn.base import _fit_context as fit_context
 from sklearn.utils._array_api import (
     _convert_to_numpy,
-    check_same_namespace,
+    _is_numpy_namespace,
     get_namespace,
     get_namespace_and_device,
 )
@@ -24,7 +27,39 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.multiclass import _check_partial_fit_first_call as check_partial_fit_first_call
 from sklearn.utils.parallel import _get_threadpool_controller as threadpool_controller
 from sklearn.utils.validation import _assert_all_finite as assert_all_finite
-from sklearn.utils.validation import _check_sample_weight as check_sample_weight
+from sklearn.utils.validation import _check_sample_weight
+
+try:
+    from sklearn.utils._array_api import check_same_namespace
+except ImportError:  # goes when scikit-learn 1.8 is the oldest that is supported
+
+    def check_same_namespace(X, estimator, *, attribute, method):
+        """Raise a ValueError unless X is in the namespace and on the device of an attribute."""
+        if not get_config()["array_api_dispatch"]:
+            return
+        fitted, _, fitted_device = get_namespace_and_device(getattr(estimator, attribute))
+        given, _, given_device = get_namespace_and_device(X)
+        same = fitted == given and fitted_device == given_device
+        if not (same or (_is_numpy_namespace(fitted) and _is_numpy_namespace(given))):
+            raise ValueError(
+                f"Inputs passed to {type(estimator).__name__}.{method}() must use the same "
+                "namespace and the same device as those passed to fit(): fit() had "
+                f"{fitted.__name__} on {fitted_device}, {method}() has {given.__name__} on "
+                f"{given_device}."
+            )
+
+
+if "allow_all_zero_weights" in signature(_check_sample_weight).parameters:
+    check_sample_weight = _check_sample_weight
+else:  # goes when scikit-learn 1.9 is the oldest that is supported
+
+    def check_sample_weight(sample_weight, X, **options):
+        """Validate sample weights as the newest scikit-learn does: not all may be zero."""
+        weights = _check_sample_weight(sample_weight, X, **options)
+        if not np.any(weights):
+            raise ValueError("Sample weights must contain at least one non-zero number.")
+        return weights
+
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
