@@ -31,7 +31,7 @@ from sklearn.utils.validation import _check_sample_weight
 
 try:
     from sklearn.utils._array_api import check_same_namespace
-except ImportError:  # goes when scikit-learn 1.8 is the oldest that is supported
+except ImportError:  # goes when scikit-learn 1.9 is the oldest that is supported
 
     def check_same_namespace(X, estimator, *, attribute, method):
         """Raise a ValueError unless X is in the namespace and on the device of an attribute."""
