@@ -1,7 +1,6 @@
 """Finished tasks on disk, so that a search that was killed goes on where it was."""
 
 import contextlib
-import fcntl
 import functools
 import importlib.metadata
 import os
@@ -10,6 +9,11 @@ import sqlite3
 import threading
 import time
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 # "skxj" in the header of the file, where SQLite has a place for it.
 APPLICATION_ID = 0x736B786A
@@ -54,7 +58,9 @@ class JournalFile:
         self._lock = threading.Lock()
         # The lock of the system, which ends with the process, however that ends. SQLite has its
         # own on top, for single transactions.
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._descriptor = os.open(
+            path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600
+        )
         try:
             self._take()
             is_new = self._check()
@@ -73,6 +79,11 @@ class JournalFile:
             raise
 
     def _take(self):
+        if fcntl is None:
+            raise JournalError(
+                f"The journal {self.path} cannot be written: this system has no lock that ends "
+                "with the process. Journal reads it."
+            )
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -201,7 +212,8 @@ def _forget_after_fork():
     _files.clear()
 
 
-os.register_at_fork(after_in_child=_forget_after_fork)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)
 
 
 def check_header(path, start):
