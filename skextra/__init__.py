@@ -1,20 +1,25 @@
 """skextra: naive Bayes, a convolutional network and a joblib backend for scikit-learn.
 
-Importing the package is cheap: it registers the ``"skextra"`` joblib backend, starts no process,
-and loads each public name (and torch, skorch or Pillow behind it) on first use.
+Importing the package is cheap: it makes the ``"skextra"`` backend known to joblib and starts no
+process. The backend, like each public name (and torch, skorch or Pillow behind it), is loaded on
+first use.
 """
 
-import importlib
+import os
 from typing import TYPE_CHECKING
 
 from joblib import register_parallel_backend
 
-from skextra.parallel import SkextraBackend
+from skextra._lazy import lazy_attributes
 
 if TYPE_CHECKING:
-    from skextra import datasets, inspection, naive_bayes, neural_network
-    from skextra.naive_bayes import ScratchGaussianNB
-    from skextra.neural_network import TumorCNNClassifier
+    from skextra import datasets as datasets
+    from skextra import inspection as inspection
+    from skextra import naive_bayes as naive_bayes
+    from skextra import neural_network as neural_network
+    from skextra import parallel as parallel
+    from skextra.naive_bayes import ScratchGaussianNB as ScratchGaussianNB
+    from skextra.neural_network import TumorCNNClassifier as TumorCNNClassifier
 
 __version__ = "0.1.0"
 
@@ -30,22 +35,33 @@ __all__ = [
 ]
 
 _SUBMODULES = ("datasets", "inspection", "naive_bayes", "neural_network", "parallel")
-_HOMES = {
-    "ScratchGaussianNB": "skextra.naive_bayes",
-    "TumorCNNClassifier": "skextra.neural_network",
-}
 
-# joblib has no entry point for backends, so importing the package is what makes the name known.
-register_parallel_backend("skextra", SkextraBackend)
-
-
-def __getattr__(name):
-    if name in _SUBMODULES:
-        return importlib.import_module(f"skextra.{name}")
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'skextra' has no attribute {name!r}")
+__getattr__ = lazy_attributes(
+    "skextra",
+    {
+        "ScratchGaussianNB": "skextra.naive_bayes",
+        "TumorCNNClassifier": "skextra.neural_network",
+        **{name: f"skextra.{name}" for name in _SUBMODULES},
+    },
+)
 
 
 def __dir__():
     return __all__
+
+
+def _make_backend(**options):
+    if not hasattr(os, "fork"):
+        raise RuntimeError(
+            'The "skextra" backend needs processes that are forked, which this system does not '
+            'have: use joblib\'s own backend="loky" here.'
+        )
+    from skextra.parallel import SkextraBackend
+
+    # joblib knows classes, and some callers compare the type of a backend with its entry.
+    register_parallel_backend("skextra", SkextraBackend)
+    return SkextraBackend(**options)
+
+
+# joblib has no entry point for backends, so importing the package is what makes the name known.
+register_parallel_backend("skextra", _make_backend)

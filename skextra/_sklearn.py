@@ -1,10 +1,12 @@
-"""The only file that imports scikit-learn's private names.
+"""The only file that imports scikit-learn's private names, or asks for its version.
 
 scikit-learn may move these between minor versions. Whatever the package needs beyond the public
-interface comes through here, so that such a move is mended in one place.
+interface comes through here, so that such a move is mended in one place. Each branch for older
+versions names the version with which it goes.
 """
 
 import os
+from inspect import signature
 
 import numpy as np
 from scipy import sparse
@@ -13,7 +15,7 @@ from sklearn.base import _fit_context as fit_context
 from sklearn.utils._array_api import (
     _convert_to_numpy,
     _find_matching_floating_dtype,
-    check_same_namespace,
+    _is_numpy_namespace,
     get_namespace,
     get_namespace_and_device,
 )
@@ -27,9 +29,69 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.multiclass import _check_partial_fit_first_call as check_partial_fit_first_call
 from sklearn.utils.parallel import _get_threadpool_controller as threadpool_controller
 from sklearn.utils.validation import _assert_all_finite as assert_all_finite
-from sklearn.utils.validation import _check_sample_weight as check_sample_weight
+from sklearn.utils.validation import _check_sample_weight
+
+try:
+    from sklearn.utils._array_api import check_same_namespace
+except ImportError:  # goes when scikit-learn 1.9 is the oldest that is supported
+
+    def check_same_namespace(X, estimator, *, attribute, method):
+        """Raise a ValueError unless X is in the namespace and on the device of an attribute."""
+        if not get_config()["array_api_dispatch"]:
+            return
+        fitted, _, fitted_device = get_namespace_and_device(getattr(estimator, attribute))
+        given, _, given_device = get_namespace_and_device(X)
+        same = fitted == given and fitted_device == given_device
+        if not (same or (_is_numpy_namespace(fitted) and _is_numpy_namespace(given))):
+            raise ValueError(
+                f"Inputs passed to {type(estimator).__name__}.{method}() must use the same "
+                "namespace and the same device as those passed to fit(): fit() had "
+                f"{fitted.__name__} on {fitted_device}, {method}() has {given.__name__} on "
+                f"{given_device}."
+            )
+
+
+if "allow_all_zero_weights" in signature(_check_sample_weight).parameters:
+    check_sample_weight = _check_sample_weight
+else:  # goes when scikit-learn 1.9 is the oldest that is supported
+
+    def check_sample_weight(sample_weight, X, **options):
+        """Validate sample weights as the newest scikit-learn does: not all may be zero."""
+        weights = _check_sample_weight(sample_weight, X, **options)
+        if not np.any(weights):
+            raise ValueError("Sample weights must contain at least one non-zero number.")
+        return weights
+
+
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:  # goes when scikit-learn 1.9 is the oldest that is supported
+
+    class CallbackSupportMixin:
+        """Stands where scikit-learn has no callbacks: nobody can register one."""
+
+        def _init_callback_context(self, **_):
+            return _NoCallbacks()
+
+    def with_callbacks(method):
+        """Return the method as it is: there are no callbacks to be ended."""
+        return method
+
+    class _NoCallbacks:
+        """The context of a task, for callbacks that do not exist."""
+
+        def subcontext(self, **_):
+            return self
+
+        def call_on_fit_task_begin(self, **_):
+            return None
+
+        def call_on_fit_task_end(self, **_):
+            return False  # whether to stop
+
 
 __all__ = [
+    "CallbackSupportMixin",
     "HasMethods",
     "Interval",
     "Options",
@@ -45,6 +107,7 @@ __all__ = [
     "threadpool_controller",
     "to_numpy",
     "validate_params",
+    "with_callbacks",
 ]
 
 

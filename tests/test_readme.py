@@ -37,12 +37,18 @@ def test_files_and_extras_of_commands_exist(command):
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
         "optional-dependencies"
     ]
-    for name in re.findall(r"\.\[(\w+)\]", command):
-        assert name in extras
+    for names in re.findall(r"\[([\w,]+)\]", command):
+        assert set(names.split(",")) <= extras.keys()
     for path in re.findall(r"(?<=\s)[\w./-]+\.(?:py|txt|json)", command):
         assert (ROOT / path).exists(), path
     for linked in re.findall(r"\]\(([\w./]+)\)", README):
         assert (ROOT / linked).exists(), linked
+
+
+def test_constraints_begin_with_their_command():
+    first = (ROOT / "constraints.txt").read_text().splitlines()[0]
+    assert first.startswith("# uv pip compile ")
+    assert first.endswith("--output-file constraints.txt")
 
 
 def test_every_required_and_test_dependency_is_pinned():

@@ -10,16 +10,17 @@ import numpy as np
 import torch
 from scipy.special import log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from skextra._sklearn import (
+    CallbackSupportMixin,
     HasMethods,
     Interval,
     StrOptions,
     check_partial_fit_first_call,
     fit_context,
+    with_callbacks,
 )
 from skextra.neural_network._html import NotebookTableMixin
 from skextra.neural_network._inputs._augmentation import AUGMENTATIONS

@@ -22,12 +22,17 @@ The way of one task, and the thread or process in which each step happens::
 backend knows of scikit-learn, `_joblib` all that it takes from joblib's private names.
 """
 
-from skextra.parallel._backend import SkextraBackend
-from skextra.parallel._errors import TaskTimeoutError, WorkerCrashError
-from skextra.parallel._journal._file import JournalError
-from skextra.parallel._journal._reader import Journal
-from skextra.parallel._journal._recorder import journaled
-from skextra.parallel._worker._device import leased_device
+from typing import TYPE_CHECKING
+
+from skextra._lazy import lazy_attributes
+
+if TYPE_CHECKING:
+    from skextra.parallel._backend import SkextraBackend
+    from skextra.parallel._errors import TaskTimeoutError, WorkerCrashError
+    from skextra.parallel._journal._file import JournalError
+    from skextra.parallel._journal._reader import Journal
+    from skextra.parallel._journal._recorder import journaled
+    from skextra.parallel._worker._device import leased_device
 
 __all__ = [
     "Journal",
@@ -38,3 +43,21 @@ __all__ = [
     "journaled",
     "leased_device",
 ]
+
+# Who reads a journal or asks for the leased device needs no pool of workers, nor SQLite.
+__getattr__ = lazy_attributes(
+    "skextra.parallel",
+    {
+        "Journal": "skextra.parallel._journal._reader",
+        "JournalError": "skextra.parallel._journal._file",
+        "SkextraBackend": "skextra.parallel._backend",
+        "TaskTimeoutError": "skextra.parallel._errors",
+        "WorkerCrashError": "skextra.parallel._errors",
+        "journaled": "skextra.parallel._journal._recorder",
+        "leased_device": "skextra.parallel._worker._device",
+    },
+)
+
+
+def __dir__():
+    return __all__

@@ -115,7 +115,9 @@ def torch_device(device):
 
 def multiplies_bfloat16(device):
     """Return whether a device is a CPU with instructions for matrices of bfloat16."""
-    return device.type == "cpu" and torch.cpu.get_capabilities().get("amx_bf16", False)
+    # Before torch 2.11 nothing public says so; float32 is right everywhere, only slower with AMX.
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)
+    return device.type == "cpu" and capabilities().get("amx_bf16", False)
 
 
 @contextlib.contextmanager

@@ -55,7 +55,9 @@ class JournalFile:
         self._lock = threading.Lock()
         # The lock of the system, which ends with the process, however that ends. SQLite has its
         # own on top, for single transactions.
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._descriptor = os.open(
+            path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600
+        )
         try:
             self._take()
             is_new = self._check()
@@ -76,6 +78,9 @@ class JournalFile:
     def _take(self):
         try:
             take_lock(self._descriptor)
+        except NotImplementedError as error:
+            text = f"The journal {self.path} cannot be written: {error}. Journal reads it."
+            raise JournalError(text) from None
         except BlockingIOError:
             text = (
                 f"The journal {self.path} is in use by another program, or by a fork of this one."
@@ -275,7 +280,8 @@ def _forget_after_fork():
     _files.clear()
 
 
-os.register_at_fork(after_in_child=_forget_after_fork)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)
 
 
 def check_header(path, start):

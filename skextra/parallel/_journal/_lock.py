@@ -1,6 +1,9 @@
-"""The lock on a file that only one program may write to; other systems have other ones."""
+"""The lock on a file that only one program may write to."""
 
-import fcntl
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 
 def take_lock(descriptor):
@@ -10,5 +13,9 @@ def take_lock(descriptor):
     ------
     BlockingIOError
         If another process has it.
+    NotImplementedError
+        If this system has no lock that ends with the process.
     """
+    if fcntl is None:
+        raise NotImplementedError("this system has no lock that ends with the process")
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

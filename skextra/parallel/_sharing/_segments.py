@@ -6,16 +6,20 @@ made it. Where there is no such thing, or a folder is asked for, it is a file in
 """
 
 import contextlib
-import fcntl
 import mmap
 import os
-import resource
 import socket
 import tempfile
 import weakref
 from array import array as array_of
 
 import numpy as np
+
+try:
+    import fcntl
+    import resource
+except ImportError:  # Windows
+    fcntl = resource = None
 
 # The most descriptors that are sent at once: the kernel takes no more than 253.
 MAX_SENT = 64
@@ -220,6 +224,8 @@ def _write(descriptor, piece):
 
 
 def _max_descriptors():
+    if resource is None:
+        return 2048  # a quarter of what Windows allows
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4
 
 
@@ -229,4 +235,5 @@ def _close_inherited():
         file.close()
 
 
-os.register_at_fork(after_in_child=_close_inherited)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_inherited)

@@ -1,0 +1,97 @@
+"""The matrix of versions, run by hand and by the workflow alike, as in ``nox -s lowest``."""
+
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.error_on_missing_interpreters = False
+nox.options.sessions = ["tests", "lowest", "lint", "docs"]
+
+PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
+CONSTRAINTS = "constraints.txt"
+COMPILE = (
+    "uv pip compile pyproject.toml --universal --python-version 3.11.7 --all-extras --group dev "
+    f"--no-annotate --no-header --output-file {CONSTRAINTS}"
+)
+WORKFLOW = ".github/workflows/tests.yml"
+# Waiting threads that spin make everything many times slower where others share the machine.
+ENVIRONMENT = {"OMP_WAIT_POLICY": "passive"}
+
+
+@nox.session(python=PYTHONS)
+def tests(session):
+    """Run the tests with the versions of constraints.txt, with each Python that is found."""
+    session.install("-c", CONSTRAINTS, "-e", ".[test]")
+    session.run("python", "-m", "pytest", *session.posargs, env=ENVIRONMENT)
+
+
+@nox.session(python=PYTHONS[0])
+def lowest(session):
+    """Run the tests with the lowest versions that pyproject.toml allows."""
+    pins = Path(session.create_tmp()).resolve() / "lowest.txt"
+    session.install("uv")
+    words = "pip compile --quiet pyproject.toml --extra test --resolution lowest-direct"
+    session.run("uv", *words.split(), "--python-version", "3.11", "--output-file", str(pins))
+    session.install("-r", str(pins))
+    session.install("--no-deps", "-e", ".")
+    # Old libraries use what other libraries, being newer, have deprecated since.
+    deprecated = ["-W", "default::DeprecationWarning", "-W", "default::FutureWarning"]
+    # scikit-learn 1.7 warns of many classes in more places than 1.9 does.
+    many = ["-W", "ignore:The number of unique classes:UserWarning"]
+    session.run("python", "-m", "pytest", *deprecated, *many, *session.posargs, env=ENVIRONMENT)
+
+
+@nox.session(python=PYTHONS[0])
+def newest(session):
+    """Run the tests with pre-releases; what fails here is reported and stops nobody."""
+    is_uv = session.venv_backend == "uv"
+    session.install(*(["--prerelease", "allow"] if is_uv else ["--pre"]), "-U", "-e", ".[test]")
+    session.run("python", "-m", "pytest", *session.posargs, env=ENVIRONMENT)
+
+
+@nox.session(python=PYTHONS[0])
+def lint(session):
+    """Check style, spelling, the layers of the package, and the workflow file."""
+    tools = ("ruff", "codespell", "import-linter", "check-jsonschema")
+    session.install("-c", CONSTRAINTS, "-e", ".", *tools)
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    files = session.run("git", "ls-files", external=True, silent=True)
+    session.run("codespell", *files.split())
+    session.run("lint-imports")
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", WORKFLOW)
+
+
+@nox.session(python=PYTHONS[0])
+def docs(session):
+    """Build the documentation; a warning is an error."""
+    session.install("-c", CONSTRAINTS, "-e", ".[docs]")
+    sphinx = "python -m sphinx -q -W --keep-going -b html docs docs/_build/html"
+    session.run(*sphinx.split(), env=ENVIRONMENT)
+
+
+@nox.session(python=PYTHONS[0])
+def bench(session):
+    """Run each benchmark once."""
+    session.install("-c", CONSTRAINTS, "-e", ".[test]")
+    session.run("asv", "machine", "--yes", silent=True)
+    python = f"existing:{session.virtualenv.bin}/python"
+    session.run("asv", "run", "--environment", python, "--quick", "--dry-run", env=ENVIRONMENT)
+
+
+@nox.session(python=PYTHONS[0])
+def package(session):
+    """Build sdist and wheel, and check what a package index would show of them."""
+    session.install("-c", CONSTRAINTS, "build", "twine")
+    folder = Path(session.create_tmp()).resolve() / "dist"
+    session.run("python", "-m", "build", "--outdir", str(folder))
+    session.run("twine", "check", "--strict", *map(str, folder.iterdir()))
+
+
+@nox.session(venv_backend="none")
+def constraints(session):
+    """Write constraints.txt anew; versions that still fit stay."""
+    session.run(*COMPILE.split(), external=True)
+    path = Path(CONSTRAINTS)
+    path.write_text(f"# {COMPILE}\n{path.read_text()}")
