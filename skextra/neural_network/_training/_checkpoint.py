@@ -10,9 +10,7 @@ from time import perf_counter
 import torch
 
 from skextra._atomic import remove_parts, write_whole
-
-# The one place where the fingerprint of what decides a fit is taken.
-from skextra._fingerprint._values import digest
+from skextra._fingerprint import fingerprint
 
 _FORMAT = 1
 # A fit that stores its state after every epoch would spend its time on that where epochs are
@@ -41,7 +39,7 @@ class Checkpoint:
     def __init__(self, folder, settings, arrays, module):
         weights = [tensor.detach().cpu().numpy() for tensor in module.state_dict().values()]
         versions = importlib.metadata.version("skextra"), torch.__version__
-        key = digest((_FORMAT, versions, settings, arrays, weights)).hex()[:32]
+        key = fingerprint((_FORMAT, versions, settings, arrays, weights)).hex()[:32]
         Path(folder).mkdir(parents=True, exist_ok=True)
         self.path = Path(folder, f"fit-{key}.ckpt")
         self._saved, self._cost = -float("inf"), 0.0
