@@ -166,6 +166,7 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         Returns
         -------
         self : ScratchGaussianNB
+            The fitted estimator.
 
         Raises
         ------
@@ -200,6 +201,7 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         Returns
         -------
         self : ScratchGaussianNB
+            The fitted estimator.
 
         Raises
         ------
@@ -237,6 +239,7 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         Returns
         -------
         self : ScratchGaussianNB
+            The fitted estimator.
 
         Raises
         ------
@@ -343,6 +346,7 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         Returns
         -------
         float
+            Between 0 and 1.
         """
         if not is_collection(X):
             return super().score(X, y, sample_weight)

@@ -135,7 +135,19 @@ def restore_net(estimator, weights=None, module=None, history=(), optimizer=None
         if optimizer is not None:
             net.initialize_optimizer()
             net.optimizer_.load_state_dict(_to_tensors(optimizer))
+            _lay_out_as_weights(net.optimizer_)
     return net
+
+
+def _lay_out_as_weights(optimizer):
+    """Give the optimizer's state the memory format of the weights.
+
+    Fused optimizers pair the elements of both in the order in which they lie in memory.
+    """
+    for weights, state in optimizer.state.items():
+        for name, value in state.items():
+            if isinstance(value, torch.Tensor) and value.shape == weights.shape:
+                state[name] = torch.empty_like(weights, dtype=value.dtype).copy_(value)
 
 
 def _to_arrays(value):

@@ -33,7 +33,7 @@ def source(digits):
 def test_all_weights_but_those_of_the_last_layer_are_copied():
     source, module = ResNet((8, 8, 1), 3), ResNet((8, 8, 1), 5)
     head = module.head.weight.clone()
-    copy_features(source, module, with_head=False)
+    copy_features(source.state_dict(), module, with_head=False)
     for name, weights in source.state_dict().items():
         if not name.startswith("head."):
             assert torch.equal(module.state_dict()[name], weights), name
@@ -89,12 +89,13 @@ def test_a_clone_of_a_classifier_with_a_fitted_one_says_how_to_keep_the_fit(digi
         classifier.fit(*digits)
 
 
-def test_features_of_another_network_or_size_are_refused_by_name():
+def test_features_of_another_network_or_size_are_refused_by_name(digits, source):
     with pytest.raises(ValueError, match="network ResNet, but this classifier has SequentialCNN"):
-        copy_features(ResNet((8, 8, 1), 3), SequentialCNN((8, 8, 1), 3), with_head=True)
+        TumorCNNClassifier(architecture="sequential", init_from=source).fit(*digits)
     message = r"weights layers\.10\.weight of shape \(256, 128\).*has \(256, 512\).*image_size"
+    weights = SequentialCNN((8, 8, 1), 3).state_dict()
     with pytest.raises(ValueError, match=message):
-        copy_features(SequentialCNN((8, 8, 1), 3), SequentialCNN((16, 16, 1), 3), with_head=True)
+        copy_features(weights, SequentialCNN((16, 16, 1), 3), with_head=True)
 
 
 def test_partial_fit_starts_from_the_features_as_well(digits, source):
