@@ -390,7 +390,7 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
 
     def _keep(self, classes, moments, past=None, like=None):
         """Keep moments, and past ones; the attributes are arrays of the kind of `like`."""
-        check_priors(self.priors, len(classes))
+        check_priors(self.priors, classes.shape[0])
         if past is not None:
             moments = merge(past, moments)
         self.classes_, self._moments = classes, tuple(moments)
