@@ -23,18 +23,15 @@ class _Blas:
     """
 
     def __init__(self):
-        self._begin()
+        self._changed, self._of_thread = threading.Condition(), threading.local()
+        self._inside = self._limiting = self._forking = 0
+        self._settings = ()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(
                 before=self._before_fork,
                 after_in_parent=self._after_fork,
-                after_in_child=self._begin,
+                after_in_child=self._after_fork_in_child,
             )
-
-    def _begin(self):
-        self._changed, self._of_thread = threading.Condition(), threading.local()
-        self._inside = self._limiting = self._forking = 0
-        self._settings = ()
 
     def work(self, nanoseconds):
         """Return a context for work of about so many nanoseconds."""
@@ -78,6 +75,11 @@ class _Blas:
         self._forking -= 1
         self._changed.notify_all()
         self._changed.release()
+
+    def _after_fork_in_child(self):
+        self._changed, self._forking = threading.Condition(), 0
+        self._inside = self._depth()
+        self._limiting = min(self._limiting, self._inside)
 
 
 class _Work:

@@ -96,11 +96,12 @@ def test_fork_waits_until_other_threads_have_left_blas():
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_fork_inside_work_of_its_own_thread_does_not_wait():
+    before = blas_threads()
     with BLAS.work(1e9):
         pid = os.fork()
-        if pid == 0:
-            os._exit(0)
-        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    if pid == 0:
+        os._exit(0 if blas_threads() == before else 7)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 FORKS = """
