@@ -141,14 +141,12 @@ def flops_per_second(dtype):
 def compare():
     """Print for each shape how many times faster than GaussianNB, and the share of the limits.
 
-    A read is one sum over X, by two threads if X is large. The share of the peak is that of 2 n f c operations
-    for rows, features and classes at the speed of a large product of float64 matrices.
+    A read is one sum over X, by two threads from 10^6 numbers on. The share of the peak is that of
+    2 n f c operations for rows, features and classes at the speed of a large matrix product.
     """
     peak = flops_per_second(np.float64)
     print("ScratchGaussianNB(n_jobs=2) against GaussianNB: how many times faster (medians)")
-    print(
-        f"peak {peak / 1e9:.0f} GFLOP/s; a read is one sum over X, in two threads from 10^6 numbers on"
-    )
+    print(f"peak {peak / 1e9:.0f} GFLOP/s")
     names = ("fit", "reads", "proba", "reads", "peak")
     print(f"{'rows x features x classes':26}" + "".join(f"{name:>8}" for name in names))
     fits, predictions = [], []
