@@ -110,7 +110,8 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
 
     It differs from scikit-learn on purpose: :math:`\varepsilon` comes from all rows seen and from
     their weights (there: from the last batch, without weights), weights must not be negative, and
-    attributes and probabilities are float64 whatever the dtype of X.
+    attributes and probabilities are float64 whatever the dtype of X, unless the process may use
+    scikit-learn's array API dispatch (``SCIPY_ARRAY_API=1``), with which they have its dtype.
 
     References
     ----------
