@@ -17,6 +17,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -223,6 +224,8 @@ def main(seconds=60.0, seed=0):
     """Call for so many seconds; print the table; return whether all is well."""
     import tempfile
 
+    # Of generators that are left in the middle.
+    warnings.filterwarnings("ignore", message=".*(successfully executed|being processed)")
     rows, started = [], time.monotonic()
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
         callers = [Caller(100 * seed + i, folder) for i in range(N_THREADS)]
