@@ -15,6 +15,7 @@ from multiprocessing.popen_forkserver import Popen as ForkServerPopen
 _HEAVY_PACKAGES = ("joblib", "numpy", "pandas", "scipy", "sklearn", "skextra", "skorch", "torch")
 
 context = ForkServerContext()
+_pid = os.getpid()  # another one in a fork
 
 
 class _ForkServer:
@@ -191,7 +192,14 @@ def _preparation_data(name):
 
 
 def _temporary_folder():
-    """Return the folder of multiprocessing, None if no folder can be written to."""
+    """Return the folder of multiprocessing that the server removes if this process is killed.
+
+    None if no folder can be written to, or if the folder is that of the process from which this
+    one was started, such as that of a worker's parent.
+    """
+    is_first = process.parent_process() is None and os.getpid() == _pid
+    if "tempdir" in process.current_process()._config and not is_first:
+        return None
     try:
         return util.get_temp_dir()
     except OSError:

@@ -109,3 +109,26 @@ if __name__ == "__main__":
 def test_daemonic_process_has_workers_and_options_hold(tmp_path):
     (tmp_path / "script.py").write_text(DAEMON)
     assert run([sys.executable, "script.py"], tmp_path) == "True\ntimed out\n0\n"
+
+
+def test_folders_of_a_program_outlive_the_server_of_its_worker(run_script, eventually):
+    lines, err = run_script(
+        """
+        import multiprocessing.util, os, signal
+        import skextra
+        from joblib import Parallel, delayed
+
+        def nested():
+            Parallel(n_jobs=2, backend="skextra")(delayed(abs)(i) for i in range(2))
+            return os.getpid()
+
+        folder = multiprocessing.util.get_temp_dir()
+        parallel = Parallel(n_jobs=2, backend="skextra")
+        for pid in parallel(delayed(nested)() for _ in range(2)):
+            os.kill(pid, signal.SIGKILL)
+        parallel(delayed(os.system)("sleep 0.5") for _ in range(2))
+        print(os.path.isdir(folder))
+        """
+    ).finish()
+    assert lines == ["True"]
+    assert err == ""
