@@ -135,7 +135,19 @@ def restore_net(estimator, weights=None, module=None, history=(), optimizer=None
         if optimizer is not None:
             net.initialize_optimizer()
             net.optimizer_.load_state_dict(_to_tensors(optimizer))
+            _lay_out_as_weights(net.optimizer_)
     return net
+
+
+def _lay_out_as_weights(optimizer):
+    """Give the optimizer's state the memory format of its weights, which arrays do not keep.
+
+    torch's fused updates walk through the memory of both at once.
+    """
+    for weights, state in optimizer.state.items():
+        for name, value in state.items():
+            if isinstance(value, torch.Tensor) and value.shape == weights.shape:
+                state[name] = torch.empty_like(weights.detach()).copy_(value)
 
 
 def _to_arrays(value):

@@ -259,6 +259,8 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
         "verbose": ["verbose"],
     }
 
+    _was_interrupted = False  # whether a draft has results although its fit was interrupted
+
     def __init__(
         self,
         *,
@@ -341,8 +343,13 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
         check_checkpoint(self)
         with training_turn():
             # Others predict by the last fit until this one has ended.
-            draft = self._snapshot()
-            draft._fit(X, y, sample_weight, self)
+            before, draft = self._snapshot(), self._snapshot()
+            try:
+                draft._fit(X, y, sample_weight, self)
+            except BaseException:
+                # Back to the results of the last fit, unless an interrupted one left its own.
+                self._publish(draft if draft._was_interrupted else before)
+                raise
             self._publish(draft)
         return self
 
@@ -390,11 +397,22 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
         snapshot.__dict__.update(self.__dict__)
         return snapshot
 
+    def __copy__(self):
+        """Return another estimator with the same parameters and results, which never change."""
+        return self._snapshot()
+
+    def __sklearn_is_fitted__(self):
+        """Return whether a fit has published its results, not only how far it is."""
+        return "_transform" in vars(self)
+
     def _publish(self, draft):
         """Take over the results of a draft in one assignment: no reader sees half of them."""
         others = {name: value for name, value in vars(self).items() if not _is_result(name)}
-        results = {name: value for name, value in vars(draft).items() if _is_result(name)}
-        self.__dict__ = others | results
+        self.__dict__ = others | draft._results()
+
+    def _results(self):
+        """Return the attributes that a fit has found."""
+        return {name: value for name, value in vars(self).items() if _is_result(name)}
 
     def _fit(self, X, y, sample_weight, owner):
         """Train as `fit` does and report to the callbacks of `owner`."""
@@ -594,29 +612,33 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
         self.validation_scores_ = training.validation_scores
         checkpoint = self._resume(training, [rows, codes, weights])
         root = owner._init_callback_context(max_subtasks=n_epochs)
-        root.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        root.call_on_fit_task_begin(estimator=owner, X=X, y=y)
         try:
-            self._run_epochs(training, checkpoint, root, X, y, (rows, codes, weights), held_out)
+            self._run_epochs(
+                training, checkpoint, root, (owner, X, y), (rows, codes, weights), held_out
+            )
         except KeyboardInterrupt:
             if self.net_.has_learnt:
                 # What was learnt until then predicts, can be stored and be trained on.
                 self.n_iter_ = training.epoch = len(training.loss_curve)
                 self.best_epoch_ = training.finish()
                 self._generator_state = torch.default_generator.get_state().numpy()
-                owner._publish(self)
+                self._was_interrupted = True
             raise
         self.best_epoch_ = training.finish()
         if checkpoint is not None:
             checkpoint.remove()
-        root.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes={})
+        root.call_on_fit_task_end(
+            estimator=owner, X=X, y=y, reconstruction_attributes=self._results
+        )
 
-    def _run_epochs(self, training, checkpoint, root, X, y, arrays, held_out):
-        rows, codes, weights = arrays
+    def _run_epochs(self, training, checkpoint, root, call, arrays, held_out):
+        (owner, X, y), (rows, codes, weights) = call, arrays
         started = time.perf_counter()
         stop = False
         while not (stop or training.is_over):
             context = root.subcontext(task_name="epoch")
-            context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+            context.call_on_fit_task_begin(estimator=owner, X=X, y=y)
             training.run_epoch()
             self.n_iter_ = self.best_epoch_ = training.epoch
             line = f"epoch {self.n_iter_}/{training.n_epochs}  loss {self.loss_curve_[-1]:.4f}"
@@ -629,9 +651,11 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
                 print(f"{line}  {time.perf_counter() - started:.1f} s", flush=True)
             if checkpoint is not None:
                 checkpoint.save(training.state_dict())
-            # The estimator can predict at this point as it is: nothing to reconstruct.
+            # Callbacks look at how far the fit is; what predicts is made for those that ask.
+            for name in ("n_iter_", "loss_curve_", "validation_scores_"):
+                setattr(owner, name, getattr(self, name))
             stop = context.call_on_fit_task_end(
-                estimator=self, X=X, y=y, reconstruction_attributes={}
+                estimator=owner, X=X, y=y, reconstruction_attributes=self._results
             )
 
     def _resume(self, training, arrays):

@@ -194,7 +194,7 @@ def test_a_newer_format_says_which_version_wrote_it(fitted, tmp_path):
 def test_a_file_of_ours_without_what_a_model_needs_is_refused(fitted, tmp_path):
     path = tmp_path / "model"
     save_model(fitted, path)
-    from skextra.neural_network._model_file import _digest
+    from skextra.neural_network._tensor_file import _digest
 
     text = json.dumps({"parameters": {"architecture": "mlp"}})
     metadata = {"skextra": "1", "model": text}

@@ -1,5 +1,7 @@
 """A training that starts from features which another classifier has learnt."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from sklearn.model_selection import GridSearchCV
 from skextra import TumorCNNClassifier
 from skextra.neural_network import save_model
 from skextra.neural_network._networks._architectures import ResNet, SequentialCNN
-from skextra.neural_network._transfer import copy_features
+from skextra.neural_network._transfer import copy_features, copy_from
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,7 @@ def source(digits):
 def test_all_weights_but_those_of_the_last_layer_are_copied():
     source, module = ResNet((8, 8, 1), 3), ResNet((8, 8, 1), 5)
     head = module.head.weight.clone()
-    copy_features(source, module, with_head=False)
+    copy_features(source.state_dict(), module, with_head=False)
     for name, weights in source.state_dict().items():
         if not name.startswith("head."):
             assert torch.equal(module.state_dict()[name], weights), name
@@ -90,11 +92,18 @@ def test_a_clone_of_a_classifier_with_a_fitted_one_says_how_to_keep_the_fit(digi
 
 
 def test_features_of_another_network_or_size_are_refused_by_name():
+    source = SimpleNamespace(
+        net_=SimpleNamespace(module_=ResNet((8, 8, 1), 3)), classes_=np.arange(3)
+    )
     with pytest.raises(ValueError, match="network ResNet, but this classifier has SequentialCNN"):
-        copy_features(ResNet((8, 8, 1), 3), SequentialCNN((8, 8, 1), 3), with_head=True)
+        copy_from(source, SequentialCNN((8, 8, 1), 3), np.arange(3))
     message = r"weights layers\.10\.weight of shape \(256, 128\).*has \(256, 512\).*image_size"
     with pytest.raises(ValueError, match=message):
-        copy_features(SequentialCNN((8, 8, 1), 3), SequentialCNN((16, 16, 1), 3), with_head=True)
+        copy_features(
+            SequentialCNN((8, 8, 1), 3).state_dict(),
+            SequentialCNN((16, 16, 1), 3),
+            with_head=True,
+        )
 
 
 def test_partial_fit_starts_from_the_features_as_well(digits, source):

@@ -18,7 +18,7 @@ from skextra.neural_network._inputs._images import (
 def transform_of(rows, image_shape, size=None, *, are_images=True):
     weights = np.ones(len(rows))
     size = size or image_shape[:2]
-    return ImageTransform.from_data(rows, weights, image_shape, size, are_images=are_images)
+    return ImageTransform.from_data(rows, weights, image_shape, size, are_features=not are_images)
 
 
 def as_input(transform, rows):
@@ -100,7 +100,7 @@ def test_the_same_pixels_mean_the_same_image_whatever_their_dtype():
 def test_features_are_standardised_with_their_weights():
     rows = np.array([[1.0, 5.0], [3.0, 5.0], [9.0, 5.0]])
     weights = np.array([1.0, 3.0, 0.0])
-    transform = ImageTransform.from_data(rows, weights, (1, 2, 1), (1, 2), are_images=False)
+    transform = ImageTransform.from_data(rows, weights, (1, 2, 1), (1, 2), are_features=True)
     features = as_input(transform, rows[:2])[:, 0, 0]
     assert features.dtype == np.float64
     mean, spread = 2.5, np.sqrt(0.75)
@@ -155,8 +155,17 @@ def test_float_images_on_another_scale_than_the_fitted_ones_warn(dtype, factor, 
         transform.warn_of_other_range((rows * factor).astype(dtype))
 
 
+def test_whole_numbers_and_features_on_another_scale_warn():
+    rows = np.linspace(0, 200, 128).reshape(2, 64)
+    with pytest.warns(UserWarning, match="far outside"):
+        transform_of(rows, (8, 8, 1)).warn_of_other_range((rows * 3).astype(np.int64))
+    features = np.random.default_rng(0).normal(size=(50, 64))
+    with pytest.warns(UserWarning, match="standard deviations from the mean"):
+        transform_of(features, (8, 8, 1), are_images=False).warn_of_other_range(features + 100)
+
+
 def test_images_near_the_fitted_range_and_features_do_not_warn():
     rows = np.linspace(0, 200, 128).reshape(2, 64)
     transform_of(rows, (8, 8, 1)).warn_of_other_range(rows * 1.2)
-    transform_of(rows, (8, 8, 1)).warn_of_other_range((rows * 3).astype(np.int64))
-    transform_of(rows, (8, 8, 1), are_images=False).warn_of_other_range(rows * 50)
+    transform_of(rows, (8, 8, 1)).warn_of_other_range((rows * 1.2).astype(np.int64))
+    transform_of(rows, (8, 8, 1), are_images=False).warn_of_other_range(rows * 5)

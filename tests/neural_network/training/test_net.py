@@ -119,7 +119,7 @@ def test_a_finished_net_predicts_with_the_averaged_weights_and_has_no_optimizer(
     net.train_epoch(make_batches())
     averaged = {name: value.clone() for name, value in net.predictor.state_dict().items()}
     assert not torch.equal(averaged["layers.0.weight"], net.module_.layers[0].weight)
-    net.finish()
+    net.end_training()
     for name, value in net.predictor.state_dict().items():
         assert torch.equal(value, averaged[name]), name
     assert net.predictor is net.module_
