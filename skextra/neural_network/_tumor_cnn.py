@@ -473,6 +473,7 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
             self._origin = self._present_origin()
             if self.net_ is not None:
                 self.net_.move_to(device)
+                self.net_.is_streamed = True
                 self._train_pass(self._batches(rows, codes, weights), owner)
             self._generator_state = get_state().numpy()
 

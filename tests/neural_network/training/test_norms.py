@@ -104,3 +104,14 @@ def test_frozen_norm_keeps_its_statistics():
     module = nn.Sequential(nn.BatchNorm2d(1), nn.BatchNorm2d(1))
     module[0].requires_grad_(False)
     assert norms_of(module) == ["1"]
+
+
+@pytest.mark.parametrize("architecture", ["resnet", "mobilenet"])
+def test_small_calls_keep_statistics_of_earlier_ones(architecture):
+    model = TumorCNNClassifier(architecture=architecture, random_state=0)
+    for start in range(0, 200, 8):
+        model.partial_fit(X[start : start + 8], Y[start : start + 8], classes=np.unique(Y))
+    answers = model.predict_proba(X)
+    only_one = model.partial_fit(X[:1], Y[:1]).predict_proba(X)
+    assert np.abs(only_one - answers).mean() < 0.1
+    assert model.score(X, Y) > 0.5
