@@ -121,7 +121,7 @@ class BestEpoch:
     def update(self, epoch, score, module):
         """Take note of an epoch's score and keep its weights if they are the best so far."""
         self._n_idle = 0 if score > self._score + self._tol else self._n_idle + 1
-        if score >= self._score:  # of equal epochs the last: it has learnt more
+        if score > self._score:
             self.epoch, self._score = epoch, score
             self._weights = copy.deepcopy(module.state_dict())
 
