@@ -157,10 +157,15 @@ except ImportError as error:
 
 def test_naive_bayes_works_without_optional_libraries():
     program = """
+import importlib.abc
 import sys
-for name in ("torch", "skorch", "safetensors", "matplotlib", "rich", "dask", "distributed",
-             "pydicom", "pandas"):
-    sys.modules[name] = None
+absent = {"torch", "skorch", "safetensors", "matplotlib", "rich", "dask", "distributed",
+          "pydicom", "pandas"}
+class Absent(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in absent:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Absent())
 import joblib
 import skextra
 from sklearn.datasets import load_iris

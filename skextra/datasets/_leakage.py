@@ -168,6 +168,7 @@ class LeakageReport:
         Returns
         -------
         self : LeakageReport
+            This object, with the figure and axes that were drawn into.
 
         Raises
         ------

@@ -82,6 +82,7 @@ class ConfusionExamplesDisplay:
         Returns
         -------
         ConfusionExamplesDisplay
+            The display that was drawn.
 
         Raises
         ------
@@ -130,6 +131,7 @@ class ConfusionExamplesDisplay:
         Returns
         -------
         ConfusionExamplesDisplay
+            The display that was drawn.
 
         Raises
         ------
@@ -192,6 +194,7 @@ class ConfusionExamplesDisplay:
         Returns
         -------
         self : ConfusionExamplesDisplay
+            This object, with the figure and axes that were drawn into.
         """
         totals = self.counts.sum(axis=1, keepdims=True)
         shares = self.counts / np.where(totals == 0, 1, totals)

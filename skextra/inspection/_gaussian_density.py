@@ -110,6 +110,7 @@ class GaussianDensityDisplay:
         Returns
         -------
         GaussianDensityDisplay
+            The display that was drawn.
 
         Raises
         ------
@@ -168,6 +169,7 @@ class GaussianDensityDisplay:
         Returns
         -------
         self : GaussianDensityDisplay
+            This object, with the figure and axes that were drawn into.
         """
         names = [one_line(name) for name in self.classes]
         n_features = len(self.feature_names)

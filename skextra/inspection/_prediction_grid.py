@@ -102,6 +102,7 @@ class PredictionGridDisplay:
         Returns
         -------
         PredictionGridDisplay
+            The display that was drawn.
 
         Raises
         ------
@@ -168,6 +169,7 @@ class PredictionGridDisplay:
         Returns
         -------
         PredictionGridDisplay
+            The display that was drawn.
 
         Raises
         ------
@@ -209,6 +211,7 @@ class PredictionGridDisplay:
         Returns
         -------
         self : PredictionGridDisplay
+            This object, with the figure and axes that were drawn into.
         """
         self.shown_ = self._order()[:n_images]
         n_columns = max(1, min(n_columns, len(self.shown_)))

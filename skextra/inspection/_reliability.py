@@ -112,6 +112,7 @@ class ReliabilityDisplay:
         Returns
         -------
         ReliabilityDisplay
+            The display that was drawn.
 
         Raises
         ------
@@ -158,6 +159,7 @@ class ReliabilityDisplay:
         Returns
         -------
         ReliabilityDisplay
+            The display that was drawn.
 
         Raises
         ------
@@ -200,6 +202,7 @@ class ReliabilityDisplay:
         Returns
         -------
         self : ReliabilityDisplay
+            This object, with the figure and axes that were drawn into.
         """
         self.ece_ = _calibration_error(self.confidence, self.accuracy, self.counts)
         n_bins = len(self.counts)

@@ -170,6 +170,7 @@ class SaliencyDisplay:
         Returns
         -------
         SaliencyDisplay
+            The display that was drawn.
 
         Raises
         ------
@@ -229,6 +230,7 @@ class SaliencyDisplay:
         Returns
         -------
         self : SaliencyDisplay
+            This object, with the figure and axes that were drawn into.
         """
         require_pyplot("SaliencyDisplay")
         from matplotlib.cm import ScalarMappable

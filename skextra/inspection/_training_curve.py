@@ -79,6 +79,7 @@ class TrainingCurveDisplay:
         Returns
         -------
         TrainingCurveDisplay
+            The display that was drawn.
 
         Raises
         ------
@@ -120,6 +121,7 @@ class TrainingCurveDisplay:
         Returns
         -------
         self : TrainingCurveDisplay
+            This object, with the figure and axes that were drawn into.
         """
         panels = [
             ("training loss", self.loss_curve, BLUE, "o"),

@@ -1,6 +1,5 @@
-"""The number of BLAS threads while blocks of rows are multiplied, kept right across forks."""
+"""Work that calls BLAS: with one BLAS thread, and never in the middle of a fork."""
 
-import contextlib
 import os
 import threading
 
@@ -8,62 +7,92 @@ from skextra._sklearn import threadpool_controller
 
 # For less work BLAS starts no threads, and changing the setting would cost more than it saves.
 _WORTH_A_LIMIT = 5e4
+# A fork waits for work in other threads, but not for ever.
+_LONGEST_WAIT_SECONDS = 30.0
 
 
-class _BlasLimit:
-    """One BLAS thread while any caller is inside, and the earlier setting after the last one.
+class _Blas:
+    """Who is inside work that calls BLAS; one BLAS thread while any of it is large.
 
     The setting belongs to the process. Of two callers that overlap in different threads, each
     restoring what it found, the one that came second would leave it at one thread for good.
+
+    A fork waits until no other thread is inside, and who wants to enter waits for the fork. The
+    child would not have those threads, but find the locks that they hold, which belong to OpenBLAS
+    (around its buffers) and to threadpoolctl, and wait for them for ever.
     """
 
     def __init__(self):
-        self._lock, self._inside, self._before = threading.Lock(), 0, ()
+        self._changed, self._of_thread = threading.Condition(), threading.local()
+        self._inside = self._limiting = self._forking = 0
+        self._settings = ()
         if hasattr(os, "register_at_fork"):
-            # The lock is taken for the time of a fork: no other thread is then halfway through
-            # changing the setting, neither here nor inside threadpoolctl, which has a lock too.
             os.register_at_fork(
-                before=self._lock.acquire,
-                after_in_parent=self._lock.release,
-                after_in_child=self._forget_other_threads,
+                before=self._before_fork,
+                after_in_parent=self._after_fork,
+                after_in_child=self._after_fork_in_child,
             )
 
-    def __enter__(self):
-        with self._lock:
-            if self._inside == 0:
+    def work(self, nanoseconds):
+        """Return a context for work of about so many nanoseconds."""
+        return _Work(self, nanoseconds >= _WORTH_A_LIMIT)
+
+    def enter(self, limits):
+        with self._changed:
+            while self._forking:
+                self._changed.wait()
+            if limits and self._limiting == 0:
                 # The limiter of threadpoolctl looks at all libraries, which takes a third of a
                 # small prediction.
                 libraries = _blas_libraries()
-                self._before = [(each, each.get_num_threads()) for each in libraries]
-                self._set((each, 1) for each in libraries)
+                self._settings = [(each, each.get_num_threads()) for each in libraries]
+                _set((each, 1) for each in libraries)
+            self._limiting += limits
             self._inside += 1
+            self._of_thread.depth = self._depth() + 1
+
+    def leave(self, limits):
+        with self._changed:
+            self._of_thread.depth -= 1
+            self._inside -= 1
+            self._limiting -= limits
+            if limits and self._limiting == 0:
+                _set(self._settings)
+            if self._forking:
+                self._changed.notify_all()
+
+    def _depth(self):
+        """Return how often the current thread itself is inside."""
+        return getattr(self._of_thread, "depth", 0)
+
+    def _before_fork(self):
+        self._changed.acquire()
+        self._forking += 1
+        # A signal's handler may fork in a thread that is inside.
+        self._changed.wait_for(lambda: self._inside <= self._depth(), _LONGEST_WAIT_SECONDS)
+
+    def _after_fork(self):
+        self._forking -= 1
+        self._changed.notify_all()
+        self._changed.release()
+
+    def _after_fork_in_child(self):
+        self._changed, self._forking = threading.Condition(), 0
+        self._inside = self._depth()
+        self._limiting = min(self._limiting, self._inside)
+
+
+class _Work:
+    """The context of one piece of work."""
+
+    def __init__(self, blas, limits):
+        self._blas, self._limits = blas, limits
+
+    def __enter__(self):
+        self._blas.enter(self._limits)
 
     def __exit__(self, *exception):
-        with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
-                self._restore()
-
-    def _forget_other_threads(self):
-        """Restore the setting in a forked child, which has none of the threads inside."""
-        try:
-            if self._inside:
-                self._inside = 0
-                self._restore()
-        finally:
-            self._lock.release()
-
-    def _restore(self):
-        self._set(self._before)
-
-    @staticmethod
-    def _set(settings):
-        for library, n_threads in settings:
-            library.set_num_threads(n_threads)
-            # From 3.7 on threadpoolctl lets no other thread change OpenBLAS's setting until the
-            # one that did hands over; the last caller to leave here may be another.
-            if hasattr(library, "clear_controlling_thread"):
-                library.clear_controlling_thread()
+        self._blas.leave(self._limits)
 
 
 def _blas_libraries():
@@ -72,9 +101,13 @@ def _blas_libraries():
     return [library for library in controllers if library.user_api == "blas"]
 
 
-BLAS_LIMIT = _BlasLimit()
+def _set(settings):
+    for library, n_threads in settings:
+        library.set_num_threads(n_threads)
+        # Some versions of threadpoolctl let no other thread change OpenBLAS's setting until the
+        # one that did hands over; the last caller to leave here may be another.
+        if hasattr(library, "clear_controlling_thread"):
+            library.clear_controlling_thread()
 
 
-def one_blas_thread(nanoseconds):
-    """Return a context for work of about so many nanoseconds that BLAS must not divide."""
-    return BLAS_LIMIT if nanoseconds >= _WORTH_A_LIMIT else contextlib.nullcontext()
+BLAS = _Blas()

@@ -13,7 +13,7 @@ from joblib.parallel import (
     get_active_backend,
 )
 
-from skextra.naive_bayes._blas import BLAS_LIMIT, one_blas_thread
+from skextra.naive_bayes._blas import BLAS
 
 # Doubles in a block. Of 2**15 to 2**19, on 200,000 rows of 20 and 50 features, 2**17 was fastest
 # or within 10 % of it in one thread. Threads hand the interpreter's lock to each other after
@@ -74,7 +74,7 @@ def map_rows(kernel, split, n_rows, nanoseconds, n_jobs):
     """
     n_workers = _n_workers(n_rows, nanoseconds, n_jobs)
     if n_workers <= 1:
-        with one_blas_thread(nanoseconds):
+        with BLAS.work(nanoseconds):
             return [kernel(*split(0, n_rows, True), BLOCK)]
     if _has_processes_here():
         return joblib.Parallel(n_jobs=n_workers)(
@@ -98,7 +98,7 @@ def map_rows(kernel, split, n_rows, nanoseconds, n_jobs):
                 parts.clear()
                 raise
 
-    with BLAS_LIMIT, ThreadPoolExecutor(n_workers - 1) as threads:
+    with BLAS.work(nanoseconds), ThreadPoolExecutor(n_workers - 1) as threads:
         others = [threads.submit(work) for _ in range(n_workers - 1)]
         work()
         for other in others:

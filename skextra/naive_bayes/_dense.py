@@ -10,6 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from skextra._sklearn import assert_all_finite
+from skextra.naive_bayes._blas import BLAS
 from skextra.naive_bayes._blocks import BLOCK, blocks, map_rows
 from skextra.naive_bayes._moments import Moments, divide, empty, two_sum
 
@@ -67,7 +68,8 @@ def accumulate(X, codes, sample_weight, n_classes, n_jobs=None):
     """
     n_samples, n_features = X.shape
     if n_samples < 8 * n_classes and n_features >= 512:
-        return _accumulate_by_class(X, codes[:], sample_weight, n_classes)
+        with BLAS.work(_COST * X.size):
+            return _accumulate_by_class(X, codes[:], sample_weight, n_classes)
     # Few rows need no shift: another pass, if they need it, is cheap.
     shift = _shift(X, sample_weight) if X.size > BLOCK else None
     part_of = getattr(codes, "part", lambda start, stop: codes[start:stop])

@@ -110,7 +110,8 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
 
     It differs from scikit-learn on purpose: :math:`\varepsilon` comes from all rows seen and from
     their weights (there: from the last batch, without weights), weights must not be negative, and
-    attributes and probabilities are float64 whatever the dtype of X.
+    attributes and probabilities are float64 whatever the dtype of X, unless the process may use
+    scikit-learn's array API dispatch (``SCIPY_ARRAY_API=1``), with which they have its dtype.
 
     References
     ----------
@@ -166,6 +167,7 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         Returns
         -------
         self : ScratchGaussianNB
+            The fitted estimator.
 
         Raises
         ------
@@ -200,6 +202,7 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         Returns
         -------
         self : ScratchGaussianNB
+            The fitted estimator.
 
         Raises
         ------
@@ -237,6 +240,7 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         Returns
         -------
         self : ScratchGaussianNB
+            The fitted estimator.
 
         Raises
         ------
@@ -343,6 +347,7 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         Returns
         -------
         float
+            Between 0 and 1.
         """
         if not is_collection(X):
             return super().score(X, y, sample_weight)
@@ -386,7 +391,7 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
 
     def _keep(self, classes, moments, past=None, like=None):
         """Keep moments, and past ones; the attributes are arrays of the kind of `like`."""
-        check_priors(self.priors, len(classes))
+        check_priors(self.priors, classes.shape[0])
         if past is not None:
             moments = merge(past, moments)
         self.classes_, self._moments = classes, tuple(moments)

@@ -140,14 +140,14 @@ def restore_net(estimator, weights=None, module=None, history=(), optimizer=None
 
 
 def _lay_out_as_weights(optimizer):
-    """Give the optimizer's state the memory format of its weights, which arrays do not keep.
+    """Give the optimizer's state the memory format of the weights.
 
-    torch's fused updates walk through the memory of both at once.
+    Fused optimizers pair the elements of both in the order in which they lie in memory.
     """
     for weights, state in optimizer.state.items():
         for name, value in state.items():
             if isinstance(value, torch.Tensor) and value.shape == weights.shape:
-                state[name] = torch.empty_like(weights.detach()).copy_(value)
+                state[name] = torch.empty_like(weights, dtype=value.dtype).copy_(value)
 
 
 def _to_arrays(value):

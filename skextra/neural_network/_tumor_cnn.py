@@ -1,5 +1,6 @@
 """TumorCNNClassifier: the estimator contract."""
 
+import contextlib
 import copy
 import os
 import time
@@ -75,6 +76,7 @@ _RECIPE_PARAMETERS = (
 
 # Private results of a fit; the others end in an underscore.
 _PRIVATE_RESULTS = {"_seen", "_transform", "_generator_state", "_origin"}
+_PROGRESS = ("n_iter_", "best_epoch_", "loss_curve_", "validation_scores_", "recipe_")
 UNSEEN = 1000.0  # how far under all others the logit of a class is that no row had
 
 
@@ -334,6 +336,7 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
         Returns
         -------
         self : TumorCNNClassifier
+            The fitted estimator.
 
         Raises
         ------
@@ -347,14 +350,10 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
         check_checkpoint(self)
         with training_turn():
             # Others predict by the last fit until this one has ended.
-            before, draft = self._snapshot(), self._snapshot()
-            try:
+            draft = self._snapshot()
+            with self._unchanged_if_it_fails():
                 draft._fit(X, y, sample_weight, self)
-            except BaseException:
-                # Back to the results of the last fit, unless an interrupted one left its own.
-                self._publish(draft if draft._was_interrupted else before)
-                raise
-            self._publish(draft)
+                self._publish(draft)
         return self
 
     @fit_context(prefer_skip_nested_validation=True)
@@ -380,6 +379,7 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
         Returns
         -------
         self : TumorCNNClassifier
+            The fitted estimator.
 
         Raises
         ------
@@ -414,8 +414,24 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
         others = {name: value for name, value in vars(self).items() if not _is_result(name)}
         self.__dict__ = others | draft._results()
 
+    @contextlib.contextmanager
+    def _unchanged_if_it_fails(self):
+        """Take back what callbacks were shown of a fit, if that fails before it is published."""
+        before = vars(self)
+        saved = dict(before)
+        try:
+            yield
+        except BaseException:
+            if vars(self) is before:
+                self.__dict__ = saved
+            raise
+
+    def _show_progress(self, draft):
+        """Let callbacks, which get this estimator, see how far the fit of a draft is."""
+        vars(self).update({name: vars(draft)[name] for name in _PROGRESS})
+
     def _results(self):
-        """Return the attributes that a fit has found."""
+        """Return the attributes that a fit sets."""
         return {name: value for name, value in vars(self).items() if _is_result(name)}
 
     def _fit(self, X, y, sample_weight, owner):
@@ -619,9 +635,8 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
         root = owner._init_callback_context(max_subtasks=n_epochs)
         root.call_on_fit_task_begin(estimator=owner, X=X, y=y)
         try:
-            self._run_epochs(
-                training, checkpoint, root, (owner, X, y), (rows, codes, weights), held_out
-            )
+            arrays = rows, codes, weights
+            self._run_epochs(training, checkpoint, root, X, y, arrays, held_out, owner)
         except KeyboardInterrupt:
             if self.net_.has_learnt:
                 # What was learnt until then predicts, can be stored and be trained on.
@@ -634,15 +649,16 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
         if checkpoint is not None:
             checkpoint.remove()
         root.call_on_fit_task_end(
-            estimator=owner, X=X, y=y, reconstruction_attributes=self._results
+            estimator=owner, X=X, y=y, reconstruction_attributes=self._results()
         )
 
-    def _run_epochs(self, training, checkpoint, root, call, arrays, held_out):
-        (owner, X, y), (rows, codes, weights) = call, arrays
+    def _run_epochs(self, training, checkpoint, root, X, y, arrays, held_out, owner):
+        rows, codes, weights = arrays
         started = time.perf_counter()
         stop = False
         while not (stop or training.is_over):
             context = root.subcontext(task_name="epoch")
+            owner._show_progress(self)
             context.call_on_fit_task_begin(estimator=owner, X=X, y=y)
             training.run_epoch()
             self.n_iter_ = self.best_epoch_ = training.epoch
@@ -656,11 +672,9 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
                 print(f"{line}  {time.perf_counter() - started:.1f} s", flush=True)
             if checkpoint is not None:
                 checkpoint.save(training.state_dict())
-            # Callbacks look at how far the fit is; what predicts is made for those that ask.
-            for name in ("n_iter_", "loss_curve_", "validation_scores_"):
-                setattr(owner, name, getattr(self, name))
+            owner._show_progress(self)
             stop = context.call_on_fit_task_end(
-                estimator=owner, X=X, y=y, reconstruction_attributes=self._results
+                estimator=owner, X=X, y=y, reconstruction_attributes=self._results()
             )
 
     def _resume(self, training, arrays):
@@ -811,6 +825,10 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
         """
         fitted = self._fitted()
         return fitted.classes_[fitted._logits(X).argmax(axis=1)]
+
+    def __sklearn_is_fitted__(self):
+        """Return whether a fit was published; its progress alone does not predict."""
+        return "net_" in vars(self)
 
     def __sklearn_tags__(self):
         """Return scikit-learn's description of what the estimator takes."""

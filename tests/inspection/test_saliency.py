@@ -161,8 +161,9 @@ def test_activations_in_place_are_taken_after_the_convolution():
 
 def test_where_nothing_speaks_for_a_class_the_map_is_nought():
     """An all-negative map is 0, without a warning, and drawn without a line."""
-    X = np.random.default_rng(0).integers(0, 100, (6, 9, 12)).astype(np.uint8)
-    display = SaliencyDisplay.from_estimator(fitted(TwoMaps, X, list("ababab")), X, target="a")
+    wide = np.random.default_rng(0).integers(0, 256, (6, 9, 12)).astype(np.uint8)
+    X = (wide // 3).astype(np.uint8)  # under the middle of the range: negative for the network
+    display = SaliencyDisplay.from_estimator(fitted(TwoMaps, wide, list("ababab")), X, target="a")
     assert not display.heatmaps.any()
     assert all(len(axis.collections) == 0 for axis in display.axes_[1])
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import joblib
@@ -14,7 +15,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from skextra.naive_bayes import _blocks
-from skextra.naive_bayes._blas import BLAS_LIMIT
+from skextra.naive_bayes._blas import BLAS
 from skextra.naive_bayes._blocks import blocks, map_rows
 
 
@@ -67,13 +68,14 @@ def blas_threads():
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_fork_while_another_thread_is_limited_leaves_blas_free():
-    before, inside, leave = blas_threads(), threading.Event(), threading.Event()
+def test_fork_waits_until_other_threads_have_left_blas():
+    before, inside, left = blas_threads(), threading.Event(), threading.Event()
 
     def other():
-        with BLAS_LIMIT:
+        with BLAS.work(1e9):
             inside.set()
-            leave.wait(60)
+            time.sleep(0.5)
+            left.set()
 
     thread = threading.Thread(target=other)
     thread.start()
@@ -82,14 +84,24 @@ def test_fork_while_another_thread_is_limited_leaves_blas_free():
     pid = os.fork()
     if pid == 0:
         signal.alarm(20)
-        free = blas_threads() == before
-        with BLAS_LIMIT:
+        free = left.is_set() and blas_threads() == before
+        with BLAS.work(1e9):
             limited = max(blas_threads()) == 1
         os._exit(0 if free and limited and blas_threads() == before else 7)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    leave.set()
     thread.join()
     assert blas_threads() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_fork_inside_work_of_its_own_thread_does_not_wait():
+    before = blas_threads()
+    with BLAS.work(1e9):
+        pid = os.fork()
+    if pid == 0:
+        os._exit(0 if blas_threads() == before else 7)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 FORKS = """

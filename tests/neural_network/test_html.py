@@ -80,5 +80,6 @@ def test_a_fit_that_failed_can_still_be_shown():
     classifier = TumorCNNClassifier(max_epochs=1, optimizer="Adamm", random_state=0)
     with pytest.raises(ValueError, match="Adamm"):
         classifier.fit(X, Y)
-    assert "optimizer" in classifier._repr_html_()
-    assert "Fitted attributes" not in classifier._repr_html_()
+    html = classifier._repr_html_()
+    assert "Adamm" in html
+    assert "n_parameters_" not in html

@@ -91,19 +91,13 @@ def test_a_clone_of_a_classifier_with_a_fitted_one_says_how_to_keep_the_fit(digi
         classifier.fit(*digits)
 
 
-def test_features_of_another_network_or_size_are_refused_by_name():
-    source = SimpleNamespace(
-        net_=SimpleNamespace(module_=ResNet((8, 8, 1), 3)), classes_=np.arange(3)
-    )
+def test_features_of_another_network_or_size_are_refused_by_name(digits, source):
     with pytest.raises(ValueError, match="network ResNet, but this classifier has SequentialCNN"):
-        copy_from(source, SequentialCNN((8, 8, 1), 3), np.arange(3))
+        TumorCNNClassifier(architecture="sequential", init_from=source).fit(*digits)
     message = r"weights layers\.10\.weight of shape \(256, 128\).*has \(256, 512\).*image_size"
+    weights = SequentialCNN((8, 8, 1), 3).state_dict()
     with pytest.raises(ValueError, match=message):
-        copy_features(
-            SequentialCNN((8, 8, 1), 3).state_dict(),
-            SequentialCNN((16, 16, 1), 3),
-            with_head=True,
-        )
+        copy_features(weights, SequentialCNN((16, 16, 1), 3), with_head=True)
 
 
 def test_partial_fit_starts_from_the_features_as_well(digits, source):

@@ -12,10 +12,13 @@ import selectors
 import signal
 import socket
 import sys
+import time
 from multiprocessing import forkserver, resource_tracker, spawn, util
 
 # One request has the descriptors of the worker's start, and of what multiprocessing sends along.
 MAX_DESCRIPTORS = 64
+# How long it may take until a process whose sockets are closed is gone.
+_PARENT_DEATH_SECONDS = 1
 
 
 def main(control_descriptor, modules, folder):
@@ -36,7 +39,7 @@ def main(control_descriptor, modules, folder):
     # Out of the terminal's group, so that Ctrl-C ends the tasks and not the server, and out of
     # the group of the worker that started it, if the calls are nested.
     os.setpgid(0, 0)
-    atexit.register(_remove_folders, folder)
+    atexit.register(_remove_folders, folder, os.getppid())
     # What is imported stays. Looking through it for garbage takes time, in every worker too, and
     # writing marks on it would make copies of memory that all of them share: they set it aside.
     gc.disable()
@@ -51,11 +54,18 @@ def main(control_descriptor, modules, folder):
         _Server(control).serve()
 
 
-def _remove_folders(folder):
+def _remove_folders(folder, parent):
     """Remove the parent's folders, after it died without doing so.
 
-    A parent that ends as it should removes them itself, after it has killed the server.
+    A parent that ends as it should removes them itself, after it has killed the server. One that
+    lives and has let go of this server still needs them. A dying process closes its sockets
+    first and is nobody's parent a moment later.
     """
+    deadline = time.monotonic() + _PARENT_DEATH_SECONDS
+    while os.getppid() == parent:
+        if time.monotonic() > deadline:
+            return
+        time.sleep(0.01)
     from skextra.parallel._sharing._store import FOLDERS_FILE, remove_folders
 
     if folder is not None:

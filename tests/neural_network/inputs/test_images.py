@@ -15,10 +15,10 @@ from skextra.neural_network._inputs._images import (
 )
 
 
-def transform_of(rows, image_shape, size=None, *, are_images=True):
+def transform_of(rows, image_shape, size=None):
     weights = np.ones(len(rows))
     size = size or image_shape[:2]
-    return ImageTransform.from_data(rows, weights, image_shape, size, are_features=not are_images)
+    return ImageTransform.from_data(rows, weights, image_shape, size, are_features=False)
 
 
 def as_input(transform, rows):
@@ -168,4 +168,12 @@ def test_images_near_the_fitted_range_and_features_do_not_warn():
     rows = np.linspace(0, 200, 128).reshape(2, 64)
     transform_of(rows, (8, 8, 1)).warn_of_other_range(rows * 1.2)
     transform_of(rows, (8, 8, 1)).warn_of_other_range((rows * 1.2).astype(np.int64))
-    transform_of(rows, (8, 8, 1), are_images=False).warn_of_other_range(rows * 5)
+    weights, size = np.ones(2), (8, 8)
+    features = ImageTransform.from_data(rows, weights, (8, 8, 1), size, are_features=True)
+    features.warn_of_other_range(rows * 1.2)
+
+
+def test_integers_on_another_scale_warn():
+    rows = np.linspace(0, 200, 128).reshape(2, 64)
+    with pytest.warns(UserWarning, match="from 0 to 600, far outside the range from 0 to 200"):
+        transform_of(rows, (8, 8, 1)).warn_of_other_range((rows * 3).astype(np.int64))
