@@ -265,8 +265,6 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
         "verbose": ["verbose"],
     }
 
-    _was_interrupted = False  # whether a draft has results although its fit was interrupted
-
     def __init__(
         self,
         *,
@@ -400,14 +398,6 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
         snapshot = object.__new__(type(self))
         snapshot.__dict__.update(self.__dict__)
         return snapshot
-
-    def __copy__(self):
-        """Return another estimator with the same parameters and results, which never change."""
-        return self._snapshot()
-
-    def __sklearn_is_fitted__(self):
-        """Return whether a fit has published its results, not only how far it is."""
-        return "_transform" in vars(self)
 
     def _publish(self, draft):
         """Take over the results of a draft in one assignment: no reader sees half of them."""
@@ -643,7 +633,7 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
                 self.n_iter_ = training.epoch = len(training.loss_curve)
                 self.best_epoch_ = training.finish()
                 self._generator_state = torch.default_generator.get_state().numpy()
-                self._was_interrupted = True
+                owner._publish(self)
             raise
         self.best_epoch_ = training.finish()
         if checkpoint is not None:

@@ -1,7 +1,5 @@
 """A training that starts from features which another classifier has learnt."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
@@ -13,7 +11,7 @@ from sklearn.model_selection import GridSearchCV
 from skextra import TumorCNNClassifier
 from skextra.neural_network import save_model
 from skextra.neural_network._networks._architectures import ResNet, SequentialCNN
-from skextra.neural_network._transfer import copy_features, copy_from
+from skextra.neural_network._transfer import copy_features
 
 
 @pytest.fixture(scope="module")
