@@ -13,6 +13,7 @@ from skextra.neural_network._tensor_file import (
     network_of,
     network_tensors,
     read,
+    recipe_as_text,
     write,
 )
 from skextra.neural_network._tumor_cnn import TumorCNNClassifier
@@ -91,7 +92,7 @@ def save_model(classifier, path):
         "of_integers": transform.of_integers,
         "n_features": classifier.n_features_in_,
         "feature_names": getattr(classifier, "feature_names_in_", np.array([])).tolist(),
-        "recipe": {name: as_text(name, value) for name, value in classifier.recipe_.items()},
+        "recipe": recipe_as_text(classifier.recipe_),
         "history": {name: getattr(classifier, name) for name in _HISTORY},
     }
     write(path, description, tensors)

@@ -93,12 +93,22 @@ def for_inference(module, dtype):
     """
     module.eval()
     has_dtype = all(weights.dtype == dtype for weights in module.parameters())
-    folds = is_ours(module) and any(isinstance(layer, ConvNorm) for layer in module.modules())
-    if has_dtype and not folds:
+    places = list(_foldable(module)) if is_ours(module) else []
+    if has_dtype and not places:
         return module
     module = copy.deepcopy(module).to(dtype)
-    if folds:
-        for layer in module.modules():
-            if isinstance(layer, ConvNorm):
-                layer[0], layer[1] = fuse_conv_bn_eval(layer[0], layer[1]), nn.Identity()
+    if places:
+        for layers, place in list(_foldable(module)):
+            layers[place] = fuse_conv_bn_eval(layers[place], layers[place + 1])
+            layers[place + 1] = nn.Identity()
     return module
+
+
+def _foldable(module):
+    """Yield (layers, place) of each convolution that a batch norm follows."""
+    for layers in module.modules():
+        if isinstance(layers, ConvNorm):
+            for place in range(len(layers) - 1):
+                pair = layers[place], layers[place + 1]
+                if isinstance(pair[0], nn.Conv2d) and isinstance(pair[1], nn.BatchNorm2d):
+                    yield layers, place

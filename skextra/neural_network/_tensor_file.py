@@ -94,6 +94,17 @@ def as_text(name, value):
     return value
 
 
+def recipe_as_text(recipe):
+    """Return a recipe as JSON can hold it; a callable is there by its name, which says enough.
+
+    A callable that is a parameter is refused before; this one was a parameter of the fit only.
+    """
+    return {
+        name: f"{value!r}" if callable(value) else as_text(name, value)
+        for name, value in recipe.items()
+    }
+
+
 def _number(value):
     """Return a NumPy number as one of Python's, anything else as it is."""
     if isinstance(value, np.generic):

@@ -99,8 +99,8 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
         classes, and must return logits.
     image_shape : tuple of int, default=None
         ``(height, width)`` or ``(height, width, channels)`` into which flat rows unfold. None
-        takes a square where the number of features is one, else a strip of one row. Ignored for
-        X of 3 or 4 dimensions.
+        takes a square where the number of features is one, else a strip of one row. For X of 3
+        or 4 dimensions it has to agree with X.
     image_size : int or "auto", default="auto"
         Side in pixels at which the network sees the images. An integer resizes every image to
         that square, up or down; ``"auto"`` shrinks sides over the recipe's size to it and keeps
@@ -116,7 +116,8 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
         Weight decay of the optimizer, where it has one.
     optimizer : str, callable or "auto", default="auto"
         Name of a class in :mod:`torch.optim`, "Muon", which here takes convolutions as well, or
-        a callable such as ``functools.partial(torch.optim.SGD, momentum=0.9)``.
+        a callable such as ``functools.partial(torch.optim.SGD, momentum=0.9)``. The ``lr`` and
+        ``weight_decay`` that a partial carries are used.
     lr_scheduler : str, callable, None or "auto", default="auto"
         Name of a class in :mod:`torch.optim.lr_scheduler`, which gets arguments that fit
         `max_epochs`, or a callable of the optimizer. None keeps the rate constant.
@@ -179,6 +180,8 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
         Mean training loss (cross-entropy in nats) of each epoch.
     validation_scores_ : list of float or None
         Accuracy on the part held out after each epoch; None without early stopping.
+    preprocessing_ : dict
+        What happens to X before the network: shapes, range of the pixels, scaling.
     best_epoch_ : int
         Epoch, counted from 1, whose weights are kept.
     n_parameters_ : int
@@ -202,9 +205,10 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
     Where a recipe smooths labels, its predictions divide the logits by a temperature [4]_, since
     smoothing teaches the network to be too modest. No answer changes, only how sure it is.
 
-    Pixels of 8 or 16 bits are divided by the largest value of their type, pixels of other types
-    scaled by the range found in `fit`; both are then mapped to [-1, 1]. Flat rows that are not
-    8- or 16-bit integers are features: each is standardised.
+    What happens to X before the network: pixels are scaled to [-1, 1], by the range of their type
+    if they are 8- or 16-bit integers that reach a quarter of it, else by the range found in
+    `fit`, without faulty pixels; flat rows that hold no pixels are features, and each is
+    standardised; large sides shrink, small ones grow to 8. `preprocessing_` shows it.
 
     The optimizer of the recipes is AdamW [1]_; ``"resnet"`` has Muon [5]_ for its convolutions.
     When `fit` ends, the optimizer's state is dropped: it is twice as large as the weights.
@@ -479,6 +483,7 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
             self._origin = self._present_origin()
             if self.net_ is not None:
                 self.net_.move_to(device)
+                self.net_.is_streamed = True
                 self._train_pass(self._batches(rows, codes, weights), owner)
             self._generator_state = get_state().numpy()
 

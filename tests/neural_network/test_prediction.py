@@ -1,5 +1,8 @@
 """One path for every prediction."""
 
+import textwrap
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +13,7 @@ from sklearn.datasets import load_digits
 from sklearn.metrics import log_loss
 
 from skextra import TumorCNNClassifier
+from skextra.datasets import make_brain_mri
 from skextra.neural_network._networks._architectures import MobileNet, ResNet, SequentialCNN
 from skextra.neural_network._prediction import for_inference
 
@@ -136,20 +140,20 @@ def test_a_temperature_undoes_the_modesty_that_label_smoothing_teaches(digits):
     assert losses[1] < 0.8 * losses[0]
 
 
-@pytest.mark.parametrize("architecture", ["sequential", "resnet"])
-def test_the_network_that_torch_exports_answers_as_the_classifier(digits, architecture):
-    images, target = (15 * digits[0]).astype(np.uint8), digits[1]
+@pytest.mark.parametrize("architecture", ["sequential", "resnet", "mobilenet"])
+def test_export_of_the_guide_answers_as_the_classifier(architecture, tmp_path, monkeypatch):
+    guide = Path(__file__).parents[2] / "docs/user_guide/neural_network.rst"
+    text = guide.read_text().partition("answers as ``predict_proba`` does:")[2]
+    lines = text.partition(".. code-block:: python")[2].partition("Same seed, same bits")[0]
+    X, y = make_brain_mri(24, image_size=48, random_state=0)
+    X[0] = 0  # a black slice
     classifier = TumorCNNClassifier(architecture=architecture, max_epochs=2, random_state=0)
-    network = classifier.fit(images[:50], target[:50]).net_.module_.eval()
-    pixels = torch.from_numpy(images).unsqueeze(1) / 127.5 - 1
-    if architecture == "resnet":
-        spread = pixels.std((1, 2, 3), correction=0, keepdim=True)
-        pixels = (pixels - pixels.mean((1, 2, 3), True)) / spread
-    program = torch.export.export(
-        network, (pixels[:2],), dynamic_shapes=({0: torch.export.Dim.AUTO},)
-    )
-    logits = program.module()(pixels).detach() / classifier.recipe_["temperature"]
-    assert_allclose(logits, classifier.decision_function(images), atol=2e-4)
+    classifier.fit(X, y)
+    monkeypatch.chdir(tmp_path)
+    exec(textwrap.dedent(lines), {"X": X, "classifier": classifier})
+    program = torch.export.load("network.pt2").module()
+    answers = program(torch.from_numpy(X).unsqueeze(1)).detach()
+    assert_allclose(answers, classifier.predict_proba(X), atol=1e-4)
 
 
 def test_the_probabilities_of_the_residual_recipe_are_calibrated_as_they_are(digits):

@@ -86,7 +86,7 @@ def are_pixels(rows, image_shape, *, are_images, is_told):
 def value_range(rows):
     """Return (low, high, clips): the pixels that become -1 and 1, and whether others are clipped.
 
-    Pixels that use at least half of the range of an 8- or 16-bit type have that range: 0 to 255,
+    Pixels that reach a quarter of the range of an 8- or 16-bit type have that range: 0 to 255,
     for instance. All others have the smallest and largest value of the training images. Values
     that only one image or one place in 200 has, and that make the range four times wider, are
     faults of a detector: they are left out of the range, and a warning says so.
@@ -107,7 +107,7 @@ def value_range(rows):
         low, high = usual_low, usual_high
     if rows.dtype.kind in "iu" and rows.dtype.itemsize <= 2:
         largest = float(np.iinfo(rows.dtype).max)
-        if low >= 0 and high >= largest / 2:
+        if low >= 0 and high >= largest / 4:
             return 0.0, largest, clips and usual_high < largest
     return low, high, clips
 

@@ -98,7 +98,7 @@ class BatchNorm(nn.BatchNorm2d):
 
 
 class ConvNorm(nn.Sequential):
-    """A convolution whose output goes to a batch norm and nowhere else."""
+    """Layers of which each convolution's output goes to the batch norm behind it, nowhere else."""
 
 
 def _conv(n_in, n_out, side, *, stride=1, groups=1):
@@ -147,7 +147,7 @@ class ResidualBlock(nn.Module):
         shortcut = [nn.AvgPool2d(2, ceil_mode=True)] if stride == 2 else []
         if n_in != n_out:
             shortcut += _conv(n_in, n_out, 1)
-        self.shortcut = nn.Sequential(*shortcut)
+        self.shortcut = ConvNorm(*shortcut)
 
     def forward(self, images):
         """Return (n, n_out, H/stride, W/stride)."""

@@ -12,7 +12,12 @@ from torch import optim
 from torch.nn import functional
 
 from skextra.neural_network._training._muon import Muon
-from skextra.neural_network._training._norms import norms_of, recompute
+from skextra.neural_network._training._norms import (
+    MIN_STREAMED_ROWS,
+    fast_beginning,
+    norms_of,
+    recompute,
+)
 from skextra.neural_network._training._runtime import threads_for
 from skextra.neural_network._training._schedules import find_in_torch
 
@@ -93,6 +98,7 @@ class TrainingNet(skorch.NeuralNet):
     _evaluated = None  # the module that predicts, until the next update
     _folded = None  # see `_prediction.for_inference`
     _has_learnt = False  # whether there was an update
+    is_streamed = False  # whether more rows may come, in other calls
     averaged = None
     memory_format = torch.channels_last
 
@@ -107,6 +113,10 @@ class TrainingNet(skorch.NeuralNet):
         return self._has_learnt
 
     @property
+    def _takes_running_statistics(self):
+        return self.is_streamed and len(self._batches) < MIN_STREAMED_ROWS
+
+    @property
     def predictor(self):
         """The module that predicts: in evaluation mode, its batch norms fit its weights.
 
@@ -117,7 +127,8 @@ class TrainingNet(skorch.NeuralNet):
             return self.module_
         if self._evaluated is None:
             module = self.module_ if self.averaged is None else self.averaged.module
-            if names := norms_of(self.module_):
+            names = norms_of(self.module_)
+            if names and not self._takes_running_statistics:
                 module = copy.deepcopy(module) if self.averaged is None else module
                 with threads_for(self._batches.pixels_a_batch):
                     recompute(module, names, self._batches)
@@ -154,7 +165,9 @@ class TrainingNet(skorch.NeuralNet):
 
     def train_step(self, batch, **fit_params):
         """Update the weights once, then their average and the schedule."""
-        step = super().train_step(batch, **fit_params)
+        names = norms_of(self.module_) if self.is_streamed else []
+        with fast_beginning(self.module_, names):
+            step = super().train_step(batch, **fit_params)
         if not math.isfinite(loss := step["loss"].item()):
             raise FloatingPointError(self._explain(loss, batch[0]))
         self._has_learnt, self._evaluated = True, None

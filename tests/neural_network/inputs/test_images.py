@@ -155,6 +155,13 @@ def test_float_images_on_another_scale_than_the_fitted_ones_warn(dtype, factor, 
         transform.warn_of_other_range((rows * factor).astype(dtype))
 
 
+def test_features_on_another_scale_warn():
+    rows, size = np.random.default_rng(0).normal(size=(50, 64)), (8, 8)
+    features = ImageTransform.from_data(rows, np.ones(50), (8, 8, 1), size, are_features=True)
+    with pytest.warns(UserWarning, match="standard deviations from the mean"):
+        features.warn_of_other_range(rows + 100)
+
+
 def test_images_near_the_fitted_range_and_features_do_not_warn():
     rows = np.linspace(0, 200, 128).reshape(2, 64)
     transform_of(rows, (8, 8, 1)).warn_of_other_range(rows * 1.2)
