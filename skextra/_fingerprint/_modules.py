@@ -142,6 +142,8 @@ def _inside(package):
         for path in sorted(Path(folder).rglob("*")):
             if path.name.endswith(_SUFFIXES) and path.is_file():
                 parts = path.relative_to(folder).parts
+                if "__pycache__" in parts:  # it comes and goes, and says no more than the source
+                    continue
                 parts = [*parts[:-1], path.name.partition(".")[0]]
                 if parts[-1] == "__init__":
                     parts.pop()

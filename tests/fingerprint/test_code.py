@@ -1,5 +1,7 @@
 """What the digest of a function or class takes notice of: a change there is never overlooked."""
 
+import compileall
+import importlib
 import re
 import sys
 import textwrap
@@ -138,3 +140,20 @@ def test_values_that_share_parts_take_linear_time():
     loop = [value]
     loop.append(loop)
     assert digest(value) != digest(loop)
+
+
+def test_compiled_code_of_a_package_changes_nothing(tmp_path, monkeypatch):
+    inner = tmp_path / "users_package" / "inner"
+    inner.mkdir(parents=True)
+    source = "import importlib\ndef f(n): return importlib.import_module('users_package.' + n)"
+    (inner.parent / "__init__.py").write_text(source)
+    (inner / "__init__.py").write_text("")
+    (inner / "b.py").write_text("VALUE = 1")
+    monkeypatch.syspath_prepend(tmp_path)
+    package = importlib.import_module("users_package")
+    monkeypatch.setitem(sys.modules, "users_package", package)
+    before = digest(package.f)
+    assert compileall.compile_dir(tmp_path, quiet=1)
+    assert digest(package.f) == before
+    (inner / "b.py").write_text("VALUE = 20")
+    assert digest(package.f) != before
