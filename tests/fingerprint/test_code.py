@@ -143,15 +143,17 @@ def test_values_that_share_parts_take_linear_time():
 
 
 def test_compiled_code_of_a_package_changes_nothing(tmp_path, monkeypatch):
-    inner = tmp_path / "users_package" / "inner"
+    inner = tmp_path / "package_with_cache" / "inner"
     inner.mkdir(parents=True)
-    source = "import importlib\ndef f(n): return importlib.import_module('users_package.' + n)"
+    source = (
+        "import importlib\ndef f(n): return importlib.import_module('package_with_cache.' + n)"
+    )
     (inner.parent / "__init__.py").write_text(source)
     (inner / "__init__.py").write_text("")
     (inner / "b.py").write_text("VALUE = 1")
     monkeypatch.syspath_prepend(tmp_path)
-    package = importlib.import_module("users_package")
-    monkeypatch.setitem(sys.modules, "users_package", package)
+    package = importlib.import_module("package_with_cache")
+    monkeypatch.setitem(sys.modules, "package_with_cache", package)
     before = digest(package.f)
     assert compileall.compile_dir(tmp_path, quiet=1)
     assert digest(package.f) == before
