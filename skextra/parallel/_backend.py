@@ -5,6 +5,7 @@ import contextlib
 import copy
 import dataclasses
 import itertools
+import multiprocessing
 import os
 import sys
 import threading
@@ -190,10 +191,20 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         return n_jobs
 
     def _can_start_processes(self):
-        if self._options.need_workers or self.in_main_thread() or self.nesting_level == 0:
+        """Return whether to start workers; as loky, warn and do without in odd places.
+
+        Workers could start there, and do if an option means nothing without them.
+        """
+        if self._options.need_workers:
+            return True
+        if multiprocessing.current_process().daemon:
+            place = "in a daemonic process"
+        elif not (self.in_main_thread() or self.nesting_level == 0):
+            place = "below threads"
+        else:
             return True
         warnings.warn(
-            "Skextra-backed parallel loops cannot be nested below threads, setting n_jobs=1",
+            f"Skextra-backed parallel loops cannot be nested {place}, setting n_jobs=1",
             stacklevel=4,
         )
         return False
