@@ -5,7 +5,6 @@ process. The backend, like each public name (and torch, skorch or Pillow behind 
 first use.
 """
 
-import os
 from typing import TYPE_CHECKING
 
 from joblib import register_parallel_backend
@@ -51,11 +50,6 @@ def __dir__():
 
 
 def _make_backend(**options):
-    if not hasattr(os, "fork"):
-        raise RuntimeError(
-            'The "skextra" backend needs processes that are forked, which this system does not '
-            'have: use joblib\'s own backend="loky" here.'
-        )
     from skextra.parallel import SkextraBackend
 
     # joblib knows classes, and some callers compare the type of a backend with its entry.

@@ -263,7 +263,9 @@ def load_image_folder(
             images, target, folder = images[: read.sum()], target[read], folder[read]
         warn_of_unused_range(deep)
         if file is not None:
-            images = file.finish(images.shape)
+            shape = images.shape
+            del images  # Windows renames no file that is still mapped
+            images = file.finish(shape)
 
     results = []
     for index, part in enumerate(parts):

@@ -4,7 +4,9 @@ Everything that the package takes from joblib beyond its documented interface co
 so that a change in joblib is mended in one place.
 """
 
+import atexit
 import contextlib
+import threading
 
 from joblib.parallel import BatchCompletionCallBack
 
@@ -44,3 +46,31 @@ def count_as_own_worker():
         from joblib.externals.loky import process_executor
 
         process_executor._CURRENT_DEPTH += 1
+
+
+def remove_folder_at_death(folder):
+    """Have a folder removed when this process dies, however it dies."""
+    from joblib.externals.loky.backend import resource_tracker
+
+    resource_tracker.register(folder, "folder")
+
+
+def forget_folder(folder):
+    """Take `remove_folder_at_death` back: the folder is removed already."""
+    from joblib.externals.loky.backend import resource_tracker
+
+    resource_tracker.unregister(folder, "folder")
+
+
+def process_of(executor):
+    """Return the process of a loky executor that has one worker."""
+    return next(iter(executor._processes.values()), None)
+
+
+def at_exit_before_loky(function):
+    """Call a function when the interpreter exits, before loky waits for its executors.
+
+    Call this when an executor has started its process: what is registered last is called first.
+    """
+    # As loky and concurrent.futures do; `atexit` comes after that.
+    getattr(threading, "_register_atexit", atexit.register)(function)

@@ -14,8 +14,20 @@ from pathlib import Path
 import pytest
 
 from skextra.parallel._engines import local_engine
+from skextra.parallel._platform import runs_own_processes
 from skextra.parallel._scheduling._scheduler import Scheduler
 from tests.parallel.searches import Counting
+
+
+def pytest_collection_modifyitems(items):
+    """Skip what only our own processes can do, if the workers are those of loky."""
+    if runs_own_processes():
+        return
+    for item in items:
+        marker = item.get_closest_marker("linux_engine")
+        if marker is not None:
+            (reason,) = marker.args
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture

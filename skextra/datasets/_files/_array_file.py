@@ -6,6 +6,8 @@ from glob import escape, glob
 
 import numpy as np
 
+from skextra._atomic import can_rename_open_files
+
 
 class ArrayFile:
     """A ``.npy`` file that appears complete, or not at all.
@@ -100,6 +102,8 @@ class ArrayFile:
             except FileExistsError:  # linking replaces nothing, renaming does
                 self._hidden = self._hidden_name()
                 _link(named, self._hidden)
+        if not can_rename_open_files:
+            self._file.close()
         os.replace(self._hidden, self.path)
 
     def _hidden_name(self):
@@ -110,18 +114,21 @@ class ArrayFile:
         pattern = os.path.join(escape(self._folder), f".{escape(self._name)}.*.partial")
         for path in set(glob(pattern, include_hidden=True)) - {self._hidden}:
             try:
+                if not can_rename_open_files:  # one that is open cannot be removed either
+                    os.unlink(path)
+                    continue
                 with open(path, "r+b") as file:
                     if _lock(file):
                         os.unlink(path)
-            except FileNotFoundError:  # its own process has finished it meanwhile
-                continue
+            except (FileNotFoundError, PermissionError):
+                continue  # its own process has finished it meanwhile, or writes to it
 
 
 def _lock(file):
     """Lock a file for this process; return whether that was possible."""
     try:
         from fcntl import LOCK_EX, LOCK_NB, flock
-    except ImportError:  # Windows, where a file that is open cannot be removed
+    except ImportError:  # Windows
         return True
     try:
         flock(file, LOCK_EX | LOCK_NB)

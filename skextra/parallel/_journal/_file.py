@@ -36,6 +36,10 @@ CREATE TABLE results (
 """
 
 
+# O_BINARY: Windows takes a file for text otherwise.
+_OTHER_FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+
 class JournalError(RuntimeError):
     """A journal cannot be used: it is in use, or damaged, or none."""
 
@@ -55,9 +59,7 @@ class JournalFile:
         self._lock = threading.Lock()
         # The lock of the system, which ends with the process, however that ends. SQLite has its
         # own on top, for single transactions.
-        self._descriptor = os.open(
-            path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600
-        )
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _OTHER_FLAGS, 0o600)
         try:
             self._take()
             is_new = self._check()
@@ -89,7 +91,7 @@ class JournalFile:
 
     def _check(self):
         """Return whether the file is new; raise if it is no journal, and leave it as it is."""
-        start = os.pread(self._descriptor, 100, 0)
+        start = self._start(100)
         if not start:
             return True
         check_header(self.path, start)
@@ -97,7 +99,7 @@ class JournalFile:
             # A writer was killed in the middle of a transaction: SQLite takes that back.
             with contextlib.closing(open_for_reading(self.path, "rw")) as connection:
                 connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            if not os.pread(self._descriptor, 1, 0):
+            if not self._start(1):
                 return True
         with contextlib.closing(open_for_reading(self.path)) as connection:
             damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
@@ -105,6 +107,11 @@ class JournalFile:
                 raise JournalError(f"The journal {self.path} is damaged: {damage}.")
             check_format(self.path, connection)
         return False
+
+    def _start(self, n_bytes):
+        # Not os.pread, which Windows lacks.
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        return os.read(self._descriptor, n_bytes)
 
     def _prepare(self, is_new):
         execute = self._connection.execute
@@ -318,8 +325,8 @@ def _is_on_network(path):
     """Whether a file is on a file system that other machines see too."""
     try:
         lines = Path("/proc/self/mountinfo").read_text().splitlines()
-    except OSError:
-        return False
+    except OSError:  # no Linux: it may be
+        return True
     best, kind = "", ""
     for line in lines:
         left, _, right = line.partition(" - ")

@@ -40,4 +40,5 @@ def _forget_after_fork():
     forget_local_engines()
 
 
-os.register_at_fork(after_in_child=_forget_after_fork)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_after_fork)

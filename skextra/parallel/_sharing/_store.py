@@ -10,6 +10,8 @@ from multiprocessing import util
 
 import numpy as np
 
+from skextra.parallel._joblib import forget_folder, remove_folder_at_death
+from skextra.parallel._platform import runs_own_processes
 from skextra.parallel._sharing._segments import (
     MAX_SENT,
     Segment,
@@ -125,6 +127,9 @@ class Store:
             os.makedirs(parent, exist_ok=True)
             self._folder = tempfile.mkdtemp(prefix=f"skextra-{os.getpid()}-", dir=parent)
             self._remove_folder = weakref.finalize(self, _remove, self._folder, os.getpid())
+            if not runs_own_processes():  # there is no server that does so
+                remove_folder_at_death(self._folder)
+                return self._folder
             with (
                 contextlib.suppress(OSError),  # no folder for temporary files: not the end of it
                 open(os.path.join(util.get_temp_dir(), FOLDERS_FILE), "a") as file,
@@ -177,6 +182,8 @@ def _sample(array):
 def _remove(folder, pid):
     if pid == os.getpid():
         shutil.rmtree(folder, ignore_errors=True)
+        if not runs_own_processes() and not os.path.exists(folder):
+            forget_folder(folder)
 
 
 def remove_folders(list_path):

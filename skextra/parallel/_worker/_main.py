@@ -87,11 +87,11 @@ def _serve(connection, progress):
                 progress.has_grown = 1
             started = time.monotonic()
             outbox = Outbox(settings.max_nbytes)
-            answer = _run_task(connection, message, progress, settings, outbox)
+            answer = run_task(connection, message, progress, settings, outbox)
             progress.seconds = time.monotonic() - started
             del message  # its arrays, before the next task brings its own
-            _flush()
-            _send(connection, answer, outbox)
+            flush()
+            send(connection, answer, outbox)
             del answer, outbox
             continue
         try:
@@ -104,12 +104,12 @@ def _serve(connection, progress):
                 function, args = load(unpack, message)
                 surroundings.initialize(settings, function, args)
         except BaseException as error:
-            _flush()
-            _send(connection, NOT_READY + bytes(pack_error(_from_caller(error))))
+            flush()
+            send(connection, NOT_READY + bytes(pack_error(from_caller(error))))
             return
 
 
-def _send(connection, message, outbox=None):
+def send(connection, message, outbox=None):
     """Send a message; if only a part of it can be sent, the error ends this process.
 
     The parent would wait for the rest for ever.
@@ -130,14 +130,14 @@ def _say_imports(connection):
             connection.send_bytes(pack(WITNESS, imported))
 
 
-def _flush():
+def flush():
     """Show what the task printed: a worker may be killed before it flushes at its end."""
     with contextlib.suppress(Exception):  # a task may have put anything in their place
         sys.stdout.flush()
         sys.stderr.flush()
 
 
-def _run_task(connection, message, progress, settings, outbox):
+def run_task(connection, message, progress, settings, outbox):
     """Run the calls of one task; the answer is a message, whatever happens."""
     try:
         backend, n_jobs = settings.nested_backend
@@ -160,7 +160,7 @@ def _run_task(connection, message, progress, settings, outbox):
                 results.unsecured.append(function(*args, **kwargs))
                 del call, function, args, kwargs  # before those of the next call are read
     except BaseException as error:
-        return pack_error(_from_caller(error))
+        return pack_error(from_caller(error))
     try:
         return _pack_results(results.unsecured, outbox)
     except Exception as error:
@@ -191,9 +191,9 @@ class _Results:
         _say_imports(self._connection)
         if is_shared or not self._progress.keep(self._n_secured, end, message):
             self.at_risk = _AT_RISK_WITHOUT_ROOM_SECONDS
-            _flush()
-            _send(self._connection, PARTIAL + end.to_bytes(8, "little"))
-            _send(self._connection, message, outbox)
+            flush()
+            send(self._connection, PARTIAL + end.to_bytes(8, "little"))
+            send(self._connection, message, outbox)
         self.unsecured = []
         self._n_secured = end
         self.secured = time.monotonic()
@@ -231,6 +231,6 @@ def _pack_unpicklable(call, error):
     return pack_error(failure)
 
 
-def _from_caller(error):
+def from_caller(error):
     """Take this module's own frame off the top of the traceback."""
     return error.with_traceback(error.__traceback__.tb_next)

@@ -9,7 +9,6 @@ import time
 # As in loky: a worker may grow by so much, and is looked at so often.
 _MAX_GROWTH_NBYTES = 300_000_000
 _SECONDS_BETWEEN = 1
-_PAGE_NBYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class MemoryWatch:
@@ -46,4 +45,4 @@ def private_nbytes():
             _, resident, shared, *_ = map(int, file.read().split())
     except OSError:
         return 0
-    return (resident - shared) * _PAGE_NBYTES
+    return (resident - shared) * os.sysconf("SC_PAGE_SIZE")

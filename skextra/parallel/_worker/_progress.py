@@ -70,6 +70,18 @@ class Progress(ctypes.Structure):
         return memoryview(self).cast("B")[Progress._room.offset :]
 
 
+def make_progress_file(path):
+    """Make a file for a worker's progress: for systems on which processes can only share names."""
+    with open(path, "xb") as file:
+        file.truncate(ctypes.sizeof(Progress))
+
+
+def map_progress_file(path):
+    """Return the progress in a file."""
+    with open(path, "r+b") as file:
+        return Progress.from_buffer(mmap.mmap(file.fileno(), ctypes.sizeof(Progress)))
+
+
 class SharedProgress:
     """Makes the memory for a worker's progress, and lets the worker have it too.
 

@@ -3,7 +3,6 @@
 import atexit
 import contextlib
 import faulthandler
-import fcntl
 import gc
 import multiprocessing
 import os
@@ -13,6 +12,11 @@ import threading
 from multiprocessing import connection as mp_connection
 
 from skextra.parallel._joblib import count_as_own_worker
+
+try:
+    import fcntl
+except ImportError:  # the workers of loky need the rest of the room only
+    fcntl = None
 
 
 def become_worker(stderr):

@@ -135,6 +135,7 @@ def test_an_exception_is_not_repeated(tmp_path):
     assert count(tmp_path, "x") == 1
 
 
+@pytest.mark.linux_engine("loky does not read what its workers write to standard error")
 def test_the_error_shows_the_end_of_standard_error(capfd):
     def work():
         os.write(2, b"far away\n" * 1000)
@@ -147,6 +148,7 @@ def test_the_error_shows_the_end_of_standard_error(capfd):
     assert capfd.readouterr().err == "far away\n" * 1000 + "the last words\n"
 
 
+@pytest.mark.linux_engine("loky does not read what its workers write to standard error")
 def test_crash_in_compiled_code_shows_its_stack(capfd):
     def crash():
         ctypes.string_at(0)
@@ -162,6 +164,7 @@ def test_standard_error_is_shown_without_a_death(capfd, eventually):
     eventually(lambda: shown.append(capfd.readouterr().err) or "".join(shown) == "hello\n" * 2)
 
 
+@pytest.mark.linux_engine("loky does not read what its workers write to standard error")
 def test_standard_error_takes_more_than_a_pipe_holds(capfd):
     with pytest.raises(WorkerCrashError):
         parallel(max_retries=0)([delayed(lambda: (os.write(2, b"x" * 500_000), die()))()])
@@ -275,6 +278,7 @@ def test_a_failed_fit_looks_as_one_that_raised():
     assert "WorkerCrashError: gone" in found["fit_error"]
 
 
+@pytest.mark.linux_engine("only Linux counts the kills for want of memory")
 def test_a_kill_for_want_of_memory_is_recognised(monkeypatch, tmp_path):
     counts = iter(range(100))
     monkeypatch.setattr(_engine, "oom_kills", lambda: next(counts))
@@ -285,6 +289,7 @@ def test_a_kill_for_want_of_memory_is_recognised(monkeypatch, tmp_path):
     scheduler.shut_down()
 
 
+@pytest.mark.linux_engine("only Linux counts the kills for want of memory")
 def test_out_of_memory_kill_reduces_tasks_at_once(monkeypatch, tmp_path):
     monkeypatch.setattr(_engine, "oom_kills", iter(range(100)).__next__)
     scheduler = Scheduler(_engine.ProcessEngine())

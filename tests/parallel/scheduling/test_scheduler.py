@@ -9,6 +9,7 @@ import cloudpickle
 import pytest
 
 from skextra.parallel import WorkerCrashError
+from skextra.parallel._engines import local_engine
 from skextra.parallel._engines._processes import _worker_state
 from skextra.parallel._engines._processes._engine import ProcessEngine
 from skextra.parallel._messages import INITIALIZER, pack
@@ -133,6 +134,7 @@ def test_children_of_a_dead_worker_die_with_it(scheduler, eventually):
     eventually(lambda: not alive(child_pid))
 
 
+@pytest.mark.linux_engine("loky itself ends its idle workers")
 def test_an_idle_worker_leaves(eventually):
     scheduler = Scheduler(ProcessEngine(idle_seconds=0.1))
     pid = Client(scheduler).call(os.getpid)
@@ -141,6 +143,7 @@ def test_an_idle_worker_leaves(eventually):
     scheduler.shut_down()
 
 
+@pytest.mark.linux_engine("loky itself ends its idle workers")
 def test_worker_that_ignores_shutdown_is_killed(eventually):
     scheduler = Scheduler(ProcessEngine(idle_seconds=0.1))
     client = Client(scheduler)
@@ -236,6 +239,7 @@ def test_an_error_in_the_initializer_is_raised(scheduler):
         client.call(os.getpid)
 
 
+@pytest.mark.linux_engine("replaces the processes of this engine")
 def test_worker_that_cannot_start_is_clear_error(scheduler, monkeypatch):
     def fail(device):
         raise OSError(24, "Too many open files")
@@ -258,7 +262,7 @@ def test_a_mistake_in_the_dispatcher_leaves_nobody_waiting(scheduler, tmp_path, 
 
 
 def test_shutdown_ends_idle_and_busy_workers(tmp_path, eventually):
-    scheduler = Scheduler(ProcessEngine())
+    scheduler = Scheduler(local_engine())
     client = Client(scheduler)
     client.submit(touch_and_wait, tmp_path / "pid")
     busy = eventually(written_pid(tmp_path / "pid"))
@@ -270,6 +274,7 @@ def test_shutdown_ends_idle_and_busy_workers(tmp_path, eventually):
         client.result()
 
 
+@pytest.mark.linux_engine("loky has no fork server")
 def test_the_server_comes_back_after_it_was_killed(scheduler, eventually):
     client = Client(scheduler, n_workers=1)
     pid, server_pid = client.call(lambda: (os.getpid(), os.getppid()))

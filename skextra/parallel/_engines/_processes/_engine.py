@@ -134,7 +134,7 @@ class ProcessEngine(Engine):
 
     def _on_message(self, worker, message):
         if message[:1] == WITNESS:
-            worker.held.update(unpack(message))
+            worker.preparation.held.update(unpack(message))
             return
         execution = worker.execution
         if execution is None:  # its attempt was cancelled meanwhile

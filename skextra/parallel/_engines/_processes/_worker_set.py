@@ -8,7 +8,7 @@ import functools
 import selectors
 import time
 
-from skextra.parallel._engines._processes._device_slots import DeviceSlots
+from skextra.parallel._engines._device_slots import DeviceSlots
 from skextra.parallel._engines._processes._worker_state import Worker
 
 # A worker that was asked to shut down and has not after so many seconds is killed.
@@ -142,7 +142,7 @@ class WorkerSet:
     def _idle_worker(self, options, device):
         candidates = [worker for worker in self._idle if worker.device == device]
         for worker in reversed(candidates):
-            if worker.fits(options):
+            if worker.preparation.fits(options):
                 self._idle.remove(worker)
                 return worker
         for worker in candidates:  # they hold another initializer, thread limits or older code

@@ -12,7 +12,7 @@ import pytest
 from joblib import Parallel, delayed, parallel_config
 
 from skextra.parallel import leased_device
-from skextra.parallel._engines._processes._device_slots import DeviceSlots
+from skextra.parallel._engines._device_slots import DeviceSlots
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
