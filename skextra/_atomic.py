@@ -7,6 +7,7 @@ from pathlib import Path
 
 # Windows neither renames nor replaces a file that a program has open.
 can_rename_open_files = os.name != "nt"
+_asks_processes = os.name == "posix"  # elsewhere os.kill ends the process whatever the signal
 _PATIENCE_SECONDS = 2  # for virus scanners and others who have a file open for a moment
 # Where nobody can be asked whether a process lives: so old is a dead one's.
 _ABANDONED_SECONDS = 3600
@@ -22,13 +23,13 @@ def write_whole(path, content):
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        _replace(part, path)
+        replace(part, path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
 
 
-def _replace(part, path):
+def replace(part, path):
     """Rename a file; wait a little if somebody has the old one open and that prevents it."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
@@ -58,7 +59,7 @@ def remove_parts(path):
 
 def _is_abandoned(part):
     pid = int(part.name.rpartition(".")[2])
-    if os.name != "posix":  # os.kill would end the process
+    if not _asks_processes:
         return time.time() - part.stat().st_mtime > _ABANDONED_SECONDS
     try:
         os.kill(pid, 0)  # signal 0 only asks

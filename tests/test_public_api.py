@@ -178,38 +178,3 @@ from skextra.datasets import make_brain_mri
 print(len(make_brain_mri(4, image_size=16, random_state=0)[0]))
 """
     assert run(program).split() == ["True", "4"]
-
-
-def test_system_without_fork_refuses_the_backend_only(tmp_path):
-    """A simulation of Windows: what Python lacks there is taken away before the import."""
-    path = tmp_path / "search.sqlite"
-    run(f"""
-import joblib, skextra
-from sklearn.datasets import load_iris
-from sklearn.model_selection import GridSearchCV
-search = GridSearchCV(skextra.ScratchGaussianNB(), {{"var_smoothing": [1e-9, 1e-3]}}, cv=2)
-with joblib.parallel_config("skextra", n_jobs=2, journal={str(path)!r}):
-    search.fit(*load_iris(return_X_y=True))
-""")
-    program = f"""
-import multiprocessing.context, os, sys
-sys.modules.update(dict.fromkeys(("fcntl", "resource", "termios", "pwd", "grp")))
-import joblib, sklearn.model_selection
-for name in ("fork", "memfd_create", "pidfd_open", "register_at_fork"):
-    delattr(os, name) if hasattr(os, name) else None
-for name in ("ForkServerContext", "ForkServerProcess"):
-    delattr(multiprocessing.context, name)
-import numpy as np
-from skextra import ScratchGaussianNB, datasets, inspection
-from skextra.parallel import Journal, TaskTimeoutError, WorkerCrashError, leased_device
-print(ScratchGaussianNB().fit(np.eye(4), [0, 0, 1, 1]).predict(np.eye(4)).tolist())
-print(len(Journal({str(path)!r})))
-try:
-    joblib.Parallel(n_jobs=2, backend="skextra")(joblib.delayed(abs)(-i) for i in range(3))
-except RuntimeError as error:
-    print(error)
-"""
-    predictions, n_fits, refusal = run(program).splitlines()
-    assert predictions == "[0, 0, 1, 1]"
-    assert n_fits == "4"
-    assert 'backend="loky"' in refusal

@@ -6,7 +6,7 @@ from glob import escape, glob
 
 import numpy as np
 
-from skextra._atomic import can_rename_open_files
+from skextra._atomic import can_rename_open_files, replace
 
 
 class ArrayFile:
@@ -104,7 +104,7 @@ class ArrayFile:
                 _link(named, self._hidden)
         if not can_rename_open_files:
             self._file.close()
-        os.replace(self._hidden, self.path)
+        replace(self._hidden, self.path)
 
     def _hidden_name(self):
         # In the same folder, so that renaming is one step.

@@ -12,7 +12,7 @@ except ImportError:  # Windows
         msvcrt = None
 
 # Windows locks bytes against reading too: this one is beyond any content, and SQLite's own locks.
-_LOCKED_BYTE = 2**62
+_LOCKED_BYTE = 2**40
 
 
 def take_lock(descriptor):

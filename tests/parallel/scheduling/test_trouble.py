@@ -31,6 +31,7 @@ def own_connection():
     return frame.f_locals["connection"]
 
 
+@pytest.mark.linux_engine("writes to the pipe of a worker of ours")
 def test_broken_off_answer_is_death_despite_living_child(scheduler, tmp_path, eventually):
     def work():
         if not os.fork():
@@ -106,6 +107,7 @@ def test_overwritten_memory_of_worker_harms_only_its_task(scheduler):
         while "progress" not in frame.f_locals:
             frame = frame.f_back
         progress = frame.f_locals["progress"]
+        progress = getattr(progress, "_progress", progress)
         ctypes.memset(ctypes.addressof(progress), 0x55, ctypes.sizeof(progress))
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -237,6 +239,7 @@ def test_two_sessions_with_last_tries_take_turns(scheduler, tmp_path):
         assert [client.result() for _ in range(2)] == [None, None]
 
 
+@pytest.mark.linux_engine("workers of loky write to the caller's standard error")
 def test_unread_standard_error_delays_no_result(run_script):
     script = run_script(
         """

@@ -144,6 +144,7 @@ def test_large_result_of_a_worker_without_descriptors_arrives():
     assert ask(use_up, max_retries=0).sum() == 200_000
 
 
+@pytest.mark.linux_engine("loky sends no descriptors")
 def test_descriptors_that_cannot_be_sent_are_an_error_not_a_hang():
     def break_sending():
         import numpy as np
