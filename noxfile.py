@@ -27,6 +27,15 @@ def tests(session):
 
 
 @nox.session(python=PYTHONS[0])
+def loky(session):
+    """Run the tests of the backend on the workers that other systems than Linux have."""
+    session.install("-c", CONSTRAINTS, "-e", ".[test]")
+    environment = {**ENVIRONMENT, "SKEXTRA_ENGINE": "loky"}
+    tests = session.posargs or ["tests/parallel"]
+    session.run("python", "-m", "pytest", *tests, env=environment)
+
+
+@nox.session(python=PYTHONS[0])
 def lowest(session):
     """Run the tests with the lowest versions that pyproject.toml allows."""
     pins = Path(session.create_tmp()).resolve() / "lowest.txt"

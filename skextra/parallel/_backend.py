@@ -88,7 +88,8 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
     -----
     The workers are forked from a server process that has imported, before the first fork, the
     scientific packages that the caller has imported. They stay for 5 minutes after their last
-    task and end with the process that started them, however it ends.
+    task and end with the process that started them, however it ends. On systems other than Linux
+    they are processes of loky, and make their imports themselves.
 
     Examples
     --------
