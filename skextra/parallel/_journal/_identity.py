@@ -160,6 +160,8 @@ def _is_unseeded(name, value, depth=0):
         return False
     if isinstance(value, list | tuple):
         return len(value) < 100 and any(_is_unseeded("", part, depth + 1) for part in value)
+    if type(value) is dict:  # such as the parameters that LassoCV gives to its paths
+        return len(value) < 100 and any(_is_unseeded(n, v, depth + 1) for n, v in value.items())
     if isinstance(value, type) or not (
         hasattr(value, "get_params") and hasattr(value, "__dict__")
     ):
