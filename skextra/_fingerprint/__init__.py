@@ -58,7 +58,7 @@ class Fingerprinter:
     files : dict
         The hash of the file of each module of the user's that a fingerprint so far depends on.
     texts : dict
-        How values are written out, by their fingerprint, for those who need that often.
+        How values are written out, by what they are and their fingerprint.
     common : tuple or None
         The arguments that the last call had in common with those before it, and what was made of
         them.
@@ -87,13 +87,21 @@ class Fingerprinter:
         except RecursionError as error:
             raise FingerprintError(value, "it is nested too deeply") from error
 
-    def shared(self, value):
-        """Return the fingerprint of a part that does not change, found once per object."""
+    def shared(self, value, content=None):
+        """Return the fingerprint of a part that does not change, found once per object.
+
+        Parameters
+        ----------
+        value : object
+            The part.
+        content : callable, default=None
+            What of it counts; by default the value itself.
+        """
         known, found = self._shared.get(id(value), (None, None))
         if isinstance(known, weakref.ref):
             known = known()
         if known is not value or found is None:
-            found = self.part(value)
+            found = self.part(value if content is None else content(value))
             self._shared[id(value)] = _reference(value), found
         return found
 
