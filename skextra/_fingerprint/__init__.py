@@ -10,10 +10,11 @@ import weakref
 
 from skextra._fingerprint._errors import FingerprintError
 from skextra._fingerprint._hashing import make_hash
+from skextra._fingerprint._loaded import edited_module, note_imports
 from skextra._fingerprint._modules import Snapshot, python_state
 from skextra._fingerprint._values import fingerprint_of
 
-__all__ = ["FingerprintError", "Fingerprinter", "fingerprint"]
+__all__ = ["FingerprintError", "Fingerprinter", "fingerprint", "note_imports"]
 
 
 def fingerprint(value):
@@ -75,6 +76,14 @@ class Fingerprinter:
     def files(self):
         """The hash of the file of each module of the user's that counted so far."""
         return self._snapshot.files
+
+    def edited_module(self):
+        """Return the name and the file of a module that this process may hold in another state.
+
+        What is counted is the file; for what runs in this process, ask here whether it is that.
+        None if it is.
+        """
+        return edited_module(self.files)
 
     def fingerprint(self, value):
         """Return the fingerprint of a value."""
