@@ -43,6 +43,7 @@ from skextra.neural_network._networks._architectures import (
     find_architecture,
     is_ours,
 )
+from skextra.neural_network._networks._callables import are_same
 from skextra.neural_network._prediction import logits
 from skextra.neural_network._state import plain_state, restore_attributes
 from skextra.neural_network._training._checkpoint import Checkpoint
@@ -89,14 +90,17 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
 
     Parameters
     ----------
-    architecture : str or type, default="resnet"
-        The network, by name or as a class. ``"resnet"`` has residual blocks [2]_, ``"mobilenet"``
-        inverted residuals with depthwise convolutions [3]_. ``"sequential"`` is the reference:
-        three 3x3 convolutions with 32, 64 and 128 channels, each followed by ReLU and 2x2
-        max-pooling, then 256 units with dropout. ``"mlp"`` (256 hidden units) and ``"linear"``
-        (softmax regression) are baselines. A class of :class:`torch.nn.Module` is called with
+    architecture : str or callable, default="resnet"
+        The network, by name or as what makes it. ``"resnet"`` has residual blocks [2]_,
+        ``"mobilenet"`` inverted residuals with depthwise convolutions [3]_. ``"sequential"`` is
+        the reference: three 3x3 convolutions with 32, 64 and 128 channels, each followed by ReLU
+        and 2x2 max-pooling, then 256 units with dropout. ``"mlp"`` (256 hidden units) and
+        ``"linear"`` (softmax regression) are baselines. A class of :class:`torch.nn.Module`, or
+        any other callable such as a function that returns a pretrained network, is called with
         the image shape ``(height, width, channels)`` that the network sees and the number of
-        classes, and must return logits.
+        classes, and must return a module that returns logits. Weights with
+        ``requires_grad=False`` stay as they are, and batch norms of such weights in evaluation
+        mode.
     image_shape : tuple of int, default=None
         ``(height, width)`` or ``(height, width, channels)`` into which flat rows unfold. None
         takes a square where the number of features is one, else a strip of one row. For X of 3
@@ -240,7 +244,7 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
     """
 
     _parameter_constraints: dict = {
-        "architecture": [str, type],  # find_architecture suggests the nearest name
+        "architecture": [str, callable],  # find_architecture suggests the nearest name
         "image_shape": [tuple, list, None],
         "image_size": [_AUTO, Interval(Integral, 8, None, closed="left")],
         "max_epochs": [_AUTO, Interval(Integral, 1, None, closed="left")],
@@ -566,7 +570,7 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
         """Refuse parameters that ask for another network than the one that is trained on."""
         architecture, init_from, _ = self._origin
         changed = {}
-        if self.architecture != architecture:
+        if not are_same(self.architecture, architecture):
             changed["architecture"] = (architecture, self.architecture)
         if self.init_from is not init_from and self.init_from != init_from:
             changed["init_from"] = (init_from, self.init_from)
