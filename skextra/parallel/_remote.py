@@ -1,9 +1,12 @@
 """What the client of a cluster and its nodes say to each other, and which versions may."""
 
+import zlib
 from dataclasses import dataclass, field
 
 # Where the others are compared in full, a bug-fix release of Python changes no result.
 _PYTHON = "python"
+# Compressing more would take longer than many a network.
+_MAX_COMPRESSED_NBYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,8 @@ class Header:
         Those of the client: Python, and what calls compute with.
     settings : bytes
         The pickled `Settings`, in which a node fills in its own environment, directory and paths.
+    modules : list of str
+        The heavy modules that the client has imported, and that its tasks may well need.
     initializer, task_timeout, devices, tasks_per_device, is_journaled
         As in `SessionOptions`.
     """
@@ -32,6 +37,7 @@ class Header:
     devices: tuple | None = None
     tasks_per_device: int = 1
     is_journaled: bool = False
+    modules: list = field(default_factory=list)
 
 
 @dataclass
@@ -67,6 +73,22 @@ class Reply:
     position: int | None = None
     held: object = None
     refusal: tuple | None = None
+
+
+def shrink(message):
+    """Compress what is not too long for that; calls of a search have most bytes in common.
+
+    Parameters
+    ----------
+    message : bytes-like
+        Not beginning with an "x", as no message and no pickle does.
+    """
+    return zlib.compress(message, 1) if len(message) <= _MAX_COMPRESSED_NBYTES else bytes(message)
+
+
+def expand(message):
+    """Return what was given to `shrink`."""
+    return zlib.decompress(message) if message[:1] == b"x" else message
 
 
 def other_version(of_client, version_here, is_journaled):

@@ -3,6 +3,7 @@
 from skextra.parallel._engines._engine import Died, Ended, Engine
 from skextra.parallel._engines._processes._engine import ProcessEngine as local_engine
 from skextra.parallel._engines._processes._fork_server import forget_server as forget_local_engines
+from skextra.parallel._engines._processes._fork_server import preload
 from skextra.parallel._engines._processes._fork_server import stop_server as stop_local_engines
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "count_cluster_slots",
     "forget_local_engines",
     "local_engine",
+    "preload",
     "stop_local_engines",
 ]
 

@@ -15,9 +15,10 @@ from dataclasses import replace
 from joblib.parallel import cpu_count
 
 from skextra._fingerprint._versions import version_of
+from skextra.parallel._engines import preload
 from skextra.parallel._joblib import thread_limits
 from skextra.parallel._messages import ERROR, SETTINGS, TASK, pack, pack_error, unpack
-from skextra.parallel._remote import Reply, other_version
+from skextra.parallel._remote import Reply, expand, other_version
 from skextra.parallel._scheduling._attempt import Attempt
 from skextra.parallel._scheduling._current import get_scheduler
 from skextra.parallel._scheduling._session import SessionOptions
@@ -37,9 +38,9 @@ def run_on_node(header, message, n_calls, exclusive, contents):
     Parameters
     ----------
     header : bytes
-        The pickled `Header` of the call that it belongs to.
+        The pickled `Header`, made small, of the call that it belongs to.
     message : bytes
-        The calls; handles in it stand for contents.
+        The calls, made small; handles in it stand for contents.
     n_calls : int
         How many calls.
     exclusive : bool
@@ -60,7 +61,7 @@ def run_on_node(header, message, n_calls, exclusive, contents):
         return Reply(worker.address, refusal=difference)
     key = worker.get_current_task()
     options = _options(header, worker.state.nthreads)
-    run = _Run(_localize(message, contents), n_calls, exclusive, options)
+    run = _Run(_localize(expand(message), contents), n_calls, exclusive, options)
     scheduler = get_scheduler()
     scheduler.post(scheduler.enqueue, run, run.attempt)
     while not run.ended.wait(_LOOK_SECONDS):
@@ -76,14 +77,15 @@ def run_on_node(header, message, n_calls, exclusive, contents):
 
 @functools.lru_cache(maxsize=64)
 def _other_version(header):
-    header = pickle.loads(header)
+    header = pickle.loads(expand(header))
     return other_version(header.versions, version_of, header.is_journaled)
 
 
 @functools.lru_cache(maxsize=64)
 def _options(header, n_threads):
     """Return the options of a call as they are on this machine, the same object for all of it."""
-    header = pickle.loads(header)
+    header = pickle.loads(expand(header))
+    preload(header.modules)
     settings = unpack(header.settings)
     limits = with_more_limits(thread_limits(n_threads), max(cpu_count() // n_threads, 1), False)
     limits |= settings.environment  # what the caller has asked for

@@ -15,9 +15,10 @@ from skextra._fingerprint._versions import loaded_versions, versions
 from skextra.parallel._engines._dask._contents import Placement
 from skextra.parallel._engines._dask._modules import ModuleCheck, explain_missing
 from skextra.parallel._engines._engine import Died, Ended, Engine
+from skextra.parallel._engines._processes._fork_server import modules_to_preload
 from skextra.parallel._errors import Death, WorkerCrashError
 from skextra.parallel._messages import ERROR, pack_error
-from skextra.parallel._remote import Header, Reply
+from skextra.parallel._remote import Header, Reply, shrink
 
 # How often the client asks how many slots there are, and whether it is still connected.
 _LOOK_SECONDS = 0.5
@@ -146,16 +147,19 @@ class DaskEngine(Engine):
     def _header(self, options):
         known, header = self._headers.get(id(options), (None, None))
         if known is not options:
-            header = pickle.dumps(
-                Header(
-                    call=uuid.uuid4().hex,
-                    versions=loaded_versions() if options.is_journaled else versions(),
-                    settings=bytes(options.settings),
-                    initializer=options.initializer and bytes(options.initializer),
-                    task_timeout=options.task_timeout,
-                    devices=options.devices,
-                    tasks_per_device=options.tasks_per_device,
-                    is_journaled=options.is_journaled,
+            header = shrink(
+                pickle.dumps(
+                    Header(
+                        call=uuid.uuid4().hex,
+                        versions=loaded_versions() if options.is_journaled else versions(),
+                        settings=bytes(options.settings),
+                        initializer=options.initializer and bytes(options.initializer),
+                        task_timeout=options.task_timeout,
+                        devices=options.devices,
+                        tasks_per_device=options.tasks_per_device,
+                        is_journaled=options.is_journaled,
+                        modules=modules_to_preload(),
+                    )
                 )
             )
             self._headers = {id(options): (options, header)}  # a session has one at a time
@@ -242,7 +246,7 @@ class DaskEngine(Engine):
                 future = self._client.submit(
                     self._run_on_node,
                     header,
-                    bytes(message),
+                    shrink(message),
                     len(attempt.indices),
                     attempt.exclusive,
                     contents,
