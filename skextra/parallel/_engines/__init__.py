@@ -3,14 +3,18 @@
 import sys
 
 from skextra.parallel._engines._engine import Died, Ended, Engine
+from skextra.parallel._engines._preloading import preload
 from skextra.parallel._platform import runs_own_processes
 
 __all__ = [
     "Died",
     "Ended",
     "Engine",
+    "cluster_engine",
+    "count_cluster_slots",
     "forget_local_engines",
     "local_engine",
+    "preload",
     "stop_local_engines",
 ]
 
@@ -43,3 +47,21 @@ def forget_local_engines():
 
 def _fork_server():
     return sys.modules.get("skextra.parallel._engines._processes._fork_server")
+
+
+def cluster_engine(cluster, run_on_node, is_there, patience, on_growth):
+    """Return an engine on a Dask cluster; see `DaskEngine`.
+
+    Dask is imported here, so that nobody else needs it.
+    """
+    from skextra.parallel._engines._dask._client import open_client
+    from skextra.parallel._engines._dask._engine import DaskEngine
+
+    return DaskEngine(open_client(cluster), run_on_node, is_there, patience, on_growth)
+
+
+def count_cluster_slots(cluster):
+    """Return how many tasks a Dask cluster runs at once now."""
+    from skextra.parallel._engines._dask._client import count_slots, open_client
+
+    return count_slots(open_client(cluster))

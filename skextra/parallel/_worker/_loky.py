@@ -11,8 +11,8 @@ from skextra._fingerprint._witness import watch_imports
 from skextra.parallel._messages import NOT_READY, WITNESS, pack_error, unpack
 from skextra.parallel._sharing._store import Outbox
 from skextra.parallel._worker import _device
+from skextra.parallel._worker._calls import flush, from_caller, run_task, send
 from skextra.parallel._worker._loading import load
-from skextra.parallel._worker._main import flush, from_caller, run_task, send
 from skextra.parallel._worker._progress import map_progress_file
 from skextra.parallel._worker._surroundings import Surroundings
 

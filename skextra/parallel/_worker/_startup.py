@@ -3,6 +3,7 @@
 import atexit
 import contextlib
 import faulthandler
+import fcntl
 import gc
 import multiprocessing
 import os
@@ -12,11 +13,6 @@ import threading
 from multiprocessing import connection as mp_connection
 
 from skextra.parallel._joblib import count_as_own_worker
-
-try:
-    import fcntl
-except ImportError:  # the workers of loky need the rest of the room only
-    fcntl = None
 
 
 def become_worker(stderr):

@@ -149,12 +149,12 @@ def test_descriptors_that_cannot_be_sent_are_an_error_not_a_hang():
     def break_sending():
         import numpy as np
 
-        from skextra.parallel._worker import _main
+        from skextra.parallel._worker import _calls
 
         def fail(connection, segments):
             raise OSError(109, "Too many references")
 
-        _main.send_descriptors = fail
+        _calls.send_descriptors = fail
         return np.ones(200_000)
 
     with pytest.raises(Exception, match="Too many references"):

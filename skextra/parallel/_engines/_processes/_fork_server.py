@@ -11,8 +11,7 @@ from multiprocessing import forkserver, process, reduction, resource_tracker, sp
 from multiprocessing.context import ForkServerContext, ForkServerProcess, set_spawning_popen
 from multiprocessing.popen_forkserver import Popen as ForkServerPopen
 
-# Preloaded in the server if the parent has imported them: what each worker would import itself.
-_HEAVY_PACKAGES = ("joblib", "numpy", "pandas", "scipy", "sklearn", "skextra", "skorch", "torch")
+from skextra.parallel._engines._preloading import modules_to_preload
 
 context = ForkServerContext()
 _pid = os.getpid()  # another one in a fork
@@ -149,7 +148,7 @@ class _Popen(ForkServerPopen):
             content = bytes(content) + bytes(reduction.ForkingPickler.dumps(process))
         finally:
             set_spawning_popen(None)
-        modules = _modules_to_preload()
+        modules = modules_to_preload()
         for attempt in (modules, modules, []):
             try:
                 return self._fork(memoryview(content), attempt)
@@ -204,15 +203,3 @@ def _temporary_folder():
         return util.get_temp_dir()
     except OSError:
         return None
-
-
-def _modules_to_preload():
-    """Name the heavy packages that the parent has imported, and their public subpackages."""
-    return sorted(
-        name
-        for name, module in list(sys.modules.items())
-        if name.partition(".")[0] in _HEAVY_PACKAGES
-        and name.count(".") <= 1
-        and "._" not in name
-        and getattr(getattr(module, "__spec__", None), "name", None) == name
-    )
