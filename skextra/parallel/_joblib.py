@@ -62,6 +62,17 @@ def forget_folder(folder):
     resource_tracker.unregister(folder, "folder")
 
 
+def watch_memory_without_loky():
+    """In a worker process of loky: keep loky from ending it when its memory grows.
+
+    loky does that at any moment, with a warning if the next task is on its way already.
+    """
+    with contextlib.suppress(ImportError, AttributeError):
+        from joblib.externals.loky import process_executor
+
+        process_executor._USE_PSUTIL = False
+
+
 def process_of(executor):
     """Return the process of a loky executor that has one worker."""
     return next(iter(executor._processes.values()), None)

@@ -6,7 +6,6 @@ what that process ran and nothing else.
 """
 
 import contextlib
-import math
 import queue
 import shutil
 import tempfile
@@ -23,6 +22,7 @@ from skextra.parallel._errors import Death
 from skextra.parallel._joblib import at_exit_before_loky, forget_folder, remove_folder_at_death
 from skextra.parallel._messages import ERROR, NOT_READY, PARTIAL, WITNESS, pack_error, unpack
 
+IDLE_SECONDS = 300
 _SECONDS_BETWEEN_LOOKS = 0.5  # at whether busy workers are still there
 
 
@@ -31,9 +31,15 @@ class LokyEngine(Engine):
 
     What it cannot know of a worker that has died is what that wrote to its standard error stream,
     which goes to the caller's, and whether memory had run out.
+
+    Parameters
+    ----------
+    idle_seconds : float, default=300
+        A worker ends after so many seconds without an attempt.
     """
 
-    def __init__(self):
+    def __init__(self, idle_seconds=IDLE_SECONDS):
+        self._idle_seconds = idle_seconds
         self.workers = set()
         self._idle = []  # most recently used last: its caches are warm, so it is reused first
         self._slots = DeviceSlots()
@@ -77,11 +83,12 @@ class LokyEngine(Engine):
 
     def poll(self, timeout):
         """Wait for answers, deaths and deadlines; yield what they mean for attempts."""
-        executions = [w.execution for w in self.workers if w.execution is not None]
-        if executions:
-            deadlines = [e.deadline for e in executions if e.deadline is not None]
-            left = min(deadlines, default=math.inf) - time.monotonic()
-            left = max(0, min(left, _SECONDS_BETWEEN_LOOKS))
+        times = [worker.next_deadline() for worker in self.workers]
+        if self._worker_of:
+            times.append(time.monotonic() + _SECONDS_BETWEEN_LOOKS)
+        times = [each for each in times if each is not None]
+        if times:
+            left = max(0, min(times) - time.monotonic())
             timeout = left if timeout is None else min(timeout, left)
         with contextlib.suppress(queue.Empty):
             event = self._events.get(timeout=timeout)
@@ -186,15 +193,17 @@ class LokyEngine(Engine):
         _wait_for(workers)
 
     def _check_workers(self):
-        """Kill the workers whose call takes too long, and find those that have died."""
+        """End workers that are idle for long, whose call takes too long, or that have died."""
         now = time.monotonic()
         for worker in self.workers:
-            execution = worker.execution
-            if execution is None or worker.is_ending:
-                continue
-            is_due = execution.deadline is not None and execution.deadline <= now
-            is_overdue = is_due and execution.is_overdue(worker.progress, now)
-            if is_overdue or worker.has_died:
+            deadline, execution = worker.next_deadline(), worker.execution
+            is_due = deadline is not None and deadline <= now
+            if worker.is_ending:
+                worker.deadline = None
+            elif execution is None:
+                if is_due:
+                    self._end(worker)
+            elif (is_due and execution.is_overdue(worker.progress, now)) or worker.has_died:
                 self._end(worker, kill=True)
 
     def _on_event(self, worker, future):
@@ -231,7 +240,10 @@ class LokyEngine(Engine):
         if kind == NOT_READY:
             message, kind = message[1:], ERROR
             self._end(worker)
+        elif worker.progress.has_grown:  # what its tasks use leaks: a new worker has it not
+            self._end(worker)
         else:
+            worker.deadline = time.monotonic() + self._idle_seconds
             self._idle.append(worker)
         attempt.answer(message)
         return Ended(attempt, worker.progress.seconds, kind == ERROR)

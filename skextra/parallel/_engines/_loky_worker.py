@@ -16,8 +16,8 @@ from skextra.parallel._joblib import process_of
 from skextra.parallel._worker._loky import run, start
 from skextra.parallel._worker._progress import make_progress_file, map_progress_file
 
-# After so long without an attempt loky ends the process; the next attempt gets another.
-IDLE_SECONDS = 300
+# After so long without an attempt loky ends a process whose engine no longer looks after it.
+_ORPHANED_SECONDS = 600
 # A process that was asked to end and has not after so many seconds is killed.
 SHUTDOWN_SECONDS = 1
 _SECONDS_BETWEEN_LOOKS = 0.005
@@ -43,6 +43,8 @@ class Worker:
         Memory that the process shares with the engine.
     execution : Execution or None
         What it runs; None if it is idle.
+    deadline : float or None
+        When an idle worker is to end, by the monotonic clock.
     is_ending : bool
         Whether `end` was called, or is about to be.
     gone : threading.Event
@@ -54,7 +56,7 @@ class Worker:
     def __init__(self, device, thread_limits, folder):
         self.device = device
         self.preparation = Preparation()
-        self.execution = self.exit_code = None
+        self.execution = self.deadline = self.exit_code = None
         self.is_ending = self.has_slot = False
         self.gone = threading.Event()
         self._path = os.path.join(folder, secrets.token_hex(8))
@@ -63,7 +65,7 @@ class Worker:
         self._process = None
         self._executor = ProcessPoolExecutor(
             max_workers=1,
-            timeout=IDLE_SECONDS,
+            timeout=_ORPHANED_SECONDS,
             context=get_context("loky"),
             initializer=start,
             initargs=(os.getpid(), device),
@@ -81,6 +83,10 @@ class Worker:
         future = self._executor.submit(run, self._path, settings, initializer, message)
         self._process = process_of(self._executor)
         return future
+
+    def next_deadline(self):
+        """Return when to look at the worker again, or None."""
+        return self.deadline if self.execution is None else self.execution.deadline
 
     @property
     def has_died(self):

@@ -52,7 +52,10 @@ def _reduce_memmap(array, buffers):
             return reduced
     plain = np.asarray(array)  # the file of a memmap that is pickled as such is lost
     reduced = _reduce_array(plain, buffers)
-    return plain.__reduce_ex__(4) if reduced is NotImplemented else reduced
+    if reduced is not NotImplemented:
+        return reduced
+    # The copy of what may not be written to may be. Protocol 4 would lose the order of bytes.
+    return (plain if plain.flags.writeable else plain.copy()).__reduce_ex__(5)
 
 
 def _reduce_mapped(array, sharing):

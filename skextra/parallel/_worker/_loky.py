@@ -2,17 +2,22 @@
 
 import dataclasses
 import faulthandler
+import gc
+import math
 import os
 import signal
 import threading
 import time
 
 from skextra._fingerprint._witness import watch_imports
+from skextra.parallel._joblib import watch_memory_without_loky
 from skextra.parallel._messages import NOT_READY, WITNESS, pack_error, unpack
+from skextra.parallel._sharing._segments import any_mapped
 from skextra.parallel._sharing._store import Outbox
 from skextra.parallel._worker import _device
 from skextra.parallel._worker._calls import flush, from_caller, run_task, send
 from skextra.parallel._worker._loading import load
+from skextra.parallel._worker._memory import MemoryWatch
 from skextra.parallel._worker._progress import map_progress_file
 from skextra.parallel._worker._surroundings import Surroundings
 
@@ -36,6 +41,7 @@ def start(parent_pid, device):
         os.setpgid(0, 0)
     faulthandler.enable(all_threads=False)
     _device.bind(device)
+    watch_memory_without_loky()
     if os.name == "posix":  # elsewhere a process keeps the number of a parent that is gone
         watch = threading.Thread(target=_die_with, args=(parent_pid,), daemon=True)
         watch.start()
@@ -88,13 +94,15 @@ class _Process:
         self._progress = map_progress_file(progress_path)
         self._surroundings = Surroundings()
         self._messages = [None, None]  # the settings and the initializer that it has applied
-        self._settings = None
+        self._settings = self._memory = None
 
     def prepare(self, settings, initializer):
         """Apply settings and an initializer, unless they are those of the last attempt."""
         if self._messages[0] != settings:
-            # A process of loky can share no result without a name: it comes in the answer.
-            self._settings = dataclasses.replace(unpack(settings), max_nbytes=None)
+            self._settings = unpack(settings)
+            if self._settings.max_nbytes is not None:
+                # A process of loky can share no result without a name: it comes in the answer.
+                self._settings = dataclasses.replace(self._settings, max_nbytes=math.inf)
             self._surroundings.apply(self._settings)
             self._messages[0] = settings
         if initializer is not None and self._messages[1] != initializer:
@@ -106,10 +114,16 @@ class _Process:
         """Run the calls of a message and return the answers."""
         sent = _Sent(self._progress)
         started = time.monotonic()
-        answer = run_task(sent, message, sent, self._settings, Outbox(None))
+        if self._memory is None:
+            self._memory = MemoryWatch()
+        elif self._memory.has_grown():
+            self._progress.has_grown = 1
+        answer = run_task(sent, message, sent, self._settings, Outbox(self._settings.max_nbytes))
         self._progress.seconds = time.monotonic() - started
         flush()
         send(sent, answer)
+        if any_mapped():  # something that refers to itself may keep a large array
+            gc.collect()
         return sent.messages
 
 

@@ -43,6 +43,15 @@ def private_nbytes():
     try:
         with open("/proc/self/statm") as file:
             _, resident, shared, *_ = map(int, file.read().split())
-    except OSError:
-        return 0
+    except OSError:  # no Linux
+        return _by_psutil()
     return (resident - shared) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _by_psutil():
+    try:
+        import psutil
+
+        return psutil.Process().memory_full_info().uss
+    except Exception:  # it is not installed, or the system does not tell
+        return 0

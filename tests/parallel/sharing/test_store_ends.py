@@ -68,6 +68,7 @@ def test_more_large_results_than_are_sent_at_once():
     assert [array[-1] for array in result] == list(range(100))
 
 
+@pytest.mark.linux_engine("loky shares no results")
 def test_results_free_their_memory_when_they_go():
     results = parallel()(delayed(np.ones)(10**6) for _ in range(4))
     mapped = Path("/proc/self/maps").read_text().count("memfd:skextra")

@@ -180,7 +180,6 @@ def leak(_, megabytes):
     return os.getpid(), len(held) * megabytes
 
 
-@pytest.mark.linux_engine("loky looks at the memory of its workers itself")
 @pytest.mark.parametrize(("megabytes", "is_replaced"), [(40, True), (1, False)])
 def test_worker_whose_memory_grows_is_replaced_between_tasks(megabytes, is_replaced):
     managed = parallel(batch_size=1, max_retries=0, initializer=len, initargs=(str(megabytes),))

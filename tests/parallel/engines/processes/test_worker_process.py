@@ -247,8 +247,8 @@ def test_server_killed_by_imports_starts_without_them(run_script):
     lines, _ = run_script(
         """
         import os, sys
-        from skextra.parallel._engines._processes import _fork_server
-        _fork_server._HEAVY_PACKAGES += ("fatal",)
+        from skextra.parallel._engines import _preloading
+        _preloading._HEAVY_PACKAGES += ("fatal",)
         os.mkdir("modules")
         with open("modules/fatal.py", "w") as file:
             file.write("import sys\\nif '._server' in str(sys.orig_argv): raise OSError('no')")
