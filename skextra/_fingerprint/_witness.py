@@ -112,6 +112,19 @@ class Held:
             is_preloaded |= name.startswith(_OWN)
             (self._preloaded if is_preloaded else self._imported).add(name)
 
+    def without_preloaded(self):
+        """Return a copy that knows only what tasks have imported; None if that is nothing."""
+        if not self._imported:
+            return None
+        copy = Held()
+        copy._imported, copy._reloaded = set(self._imported), set(self._reloaded)
+        copy._modules = {name: self._modules[name] for name in self._imported}
+        return copy
+
+    def imported(self):
+        """Return the hash of each file that tasks have imported, by module."""
+        return {name: self._modules[name][1] for name in self._imported}
+
     def is_stale(self):
         """Whether a file has changed since the worker imported it, and another may hold it."""
         modules = [self._modules[name] for name in self._imported]
