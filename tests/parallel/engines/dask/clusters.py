@@ -67,6 +67,12 @@ class ProcessCluster:
         self.workers.append(self._start("worker", self.address, *arguments, **environment))
         return self.workers[-1]
 
+    def restore(self, n_workers):
+        """Start workers in place of those that have ended."""
+        self.workers = [worker for worker in self.workers if worker.poll() is None]
+        while len(self.workers) < n_workers:
+            self.start_worker()
+
     def kill(self, process):
         """Kill a scheduler, or a worker and its nanny."""
         with contextlib.suppress(OSError):

@@ -15,8 +15,15 @@ def cluster(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def client(cluster):
-    """Connect to the cluster, whose two workers are there."""
+def connection(cluster):
+    """Connect to the cluster."""
     with Client(cluster.address, set_as_default=False) as client:
-        client.wait_for_workers(2, timeout=60)
         yield client
+
+
+@pytest.fixture
+def client(cluster, connection):
+    """Return a client of the cluster, which has two workers whatever happened to the last ones."""
+    cluster.restore(2)
+    connection.wait_for_workers(2, timeout=60)
+    return connection

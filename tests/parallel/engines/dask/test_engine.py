@@ -22,8 +22,8 @@ for name in (__name__, "tests.parallel.searches"):
 X, y = make_classification(n_samples=120, random_state=0)
 
 
-def on(client, **options):
-    return Parallel(backend="skextra", cluster=client, **options)
+def on(client, n_jobs=-1, **options):
+    return Parallel(n_jobs=n_jobs, backend="skextra", cluster=client, **options)
 
 
 def kill_own_process(path):
@@ -50,7 +50,7 @@ def test_calls_give_their_results(client):
 
 
 def test_calls_run_in_processes_of_nodes(client):
-    pids = on(client, n_jobs=-1)(delayed(os.getppid)() for _ in range(4))
+    pids = on(client)(delayed(os.getppid)() for _ in range(4))
     assert os.getpid() not in pids
 
 
