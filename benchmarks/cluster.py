@@ -66,7 +66,7 @@ def compare_searches(client, written):
     for backend in ("skextra", "dask"):
         search(backend, client, X, 10)
     print(f"{'fits':>6}  {'backend':8}{'seconds':>9}{'bytes a fit':>13}")
-    for n_candidates in (40, 100, 200):
+    for n_candidates in (40, 200):
         n_fits = n_candidates * N_FOLDS
         figures = {"skextra": [], "dask": []}
         for _ in range(N_REPEATS):

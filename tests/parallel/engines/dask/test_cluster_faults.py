@@ -79,6 +79,7 @@ def test_killed_node_costs_no_result(cluster, waiting, tmp_path):
     assert waiting.result() == RESULTS
 
 
+@pytest.mark.faults
 def test_all_nodes_killed_cost_no_result(cluster, waiting, tmp_path):
     for worker in cluster.workers:
         cluster.kill(worker)
