@@ -18,6 +18,7 @@ _OWN = f"{__name__.partition('.')[0]}."  # workers import more of this package a
 
 # Of this process, a worker: what it has imported and not yet said.
 _unsaid = {}
+_contents = {}  # the hash of what each module was imported from
 _get_code = importlib.machinery.SourceFileLoader.get_code
 _create_module = importlib.machinery.ExtensionFileLoader.create_module
 
@@ -39,6 +40,11 @@ def unsaid_imports():
     found = dict(_unsaid)
     _unsaid.clear()
     return found
+
+
+def imported_content(name):
+    """Return the hash of what this process imported a module from; None if it is no worker."""
+    return _contents.get(name)
 
 
 def _get_code_as_read(loader, name):
@@ -84,6 +90,7 @@ def _read(file):
 def _note(name, file, content, is_preloaded=False):
     digest = hashlib.sha1(content, usedforsecurity=False).hexdigest()
     _unsaid[name] = os.path.abspath(file), digest, is_preloaded
+    _contents[name] = digest
 
 
 class Held:

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from skextra.parallel._engines._processes._fork_server import modules_to_preload
+from tests.parallel.calls import shared_memory_of
 
 BUSY = """
     import os, sys, threading
@@ -88,7 +89,7 @@ def test_killed_parent_leaves_nothing_after_two_seconds(run_script, eventually, 
     script.process.kill()
     eventually(lambda: not script.pids(), seconds=2)
     assert list(script.temporary.iterdir()) == []
-    assert not [name for name in os.listdir("/dev/shm") if str(script.process.pid) in name]
+    assert not shared_memory_of(script.process.pid)
 
 
 def test_killed_parent_leaves_nothing_of_nested_pools(run_script, eventually):
@@ -108,12 +109,9 @@ def test_killed_parent_leaves_nothing_of_nested_pools(run_script, eventually):
     )
     pid = script.line()
 
-    def left():
-        return [name for name in os.listdir("/dev/shm") if pid in name]
-
-    assert left()
+    assert shared_memory_of(pid)
     script.process.kill()
-    eventually(lambda: not script.pids() and not left())
+    eventually(lambda: not script.pids() and not shared_memory_of(pid))
 
 
 def test_workers_die_with_parent_despite_its_forks(run_script, eventually):
