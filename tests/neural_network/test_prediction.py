@@ -140,7 +140,7 @@ def test_a_temperature_undoes_the_modesty_that_label_smoothing_teaches(digits):
     assert losses[1] < 0.8 * losses[0]
 
 
-@pytest.mark.parametrize("architecture", ["sequential", "resnet", "mobilenet"])
+@pytest.mark.parametrize("architecture", ["sequential", "resnet"])
 def test_export_of_the_guide_answers_as_the_classifier(architecture, tmp_path, monkeypatch):
     guide = Path(__file__).parents[2] / "docs/user_guide/neural_network.rst"
     text = guide.read_text().partition("answers as ``predict_proba`` does:")[2]

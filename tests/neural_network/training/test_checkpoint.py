@@ -66,7 +66,7 @@ def test_a_fit_that_was_killed_ends_with_the_bits_of_an_undisturbed_one(digits, 
         while not list(tmp_path.glob("fit-*.ckpt")):
             assert program.poll() is None
             assert time.monotonic() < deadline
-            time.sleep(0.005)
+            time.sleep(0.02)
     finally:
         program.send_signal(signal.SIGKILL)
         program.wait()
