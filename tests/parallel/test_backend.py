@@ -193,14 +193,24 @@ def test_nested_call_runs_in_threads_of_worker():
     assert all(parallel()(delayed(nested)() for _ in range(3)))
 
 
-def test_a_nested_call_may_ask_for_processes():
-    def nested():
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            inner = Parallel(n_jobs=2, backend="skextra")(delayed(os.getpid)() for _ in range(4))
-        return os.getpid() not in inner
+def test_a_nested_call_may_ask_for_processes(run_script):
+    # In a small program: the server of each worker imports what the program has imported.
+    lines, _ = run_script(
+        """
+        import os, warnings
+        import skextra
+        from joblib import Parallel, delayed
 
-    assert all(parallel()(delayed(nested)() for _ in range(2)))
+        def nested():
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                inner = Parallel(n_jobs=2, backend="skextra")(delayed(os.getpid)() for _ in "1234")
+            return os.getpid() not in inner
+
+        print(Parallel(n_jobs=2, backend="skextra")(delayed(nested)() for _ in range(2)))
+        """
+    ).finish()
+    assert lines == ["[True, True]"]
 
 
 def test_call_below_threads_warns_and_starts_no_process():

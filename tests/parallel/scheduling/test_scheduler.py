@@ -270,12 +270,28 @@ def test_shutdown_ends_idle_and_busy_workers(tmp_path, eventually):
         client.result()
 
 
-def test_the_server_comes_back_after_it_was_killed(scheduler, eventually):
-    client = Client(scheduler, n_workers=1)
-    pid, server_pid = client.call(lambda: (os.getpid(), os.getppid()))
-    os.kill(server_pid, signal.SIGKILL)
+def test_the_server_comes_back_after_it_was_killed(run_script, eventually):
+    # In a small program: a new server imports what the program has imported.
+    script = run_script(
+        """
+        import os, signal, threading
+        import skextra
+        from joblib import Parallel, delayed
+
+        def both():
+            return os.getpid(), os.getppid()
+
+        parallel = Parallel(n_jobs=2, backend="skextra")
+        (pid, server_pid), _ = parallel(delayed(both)() for _ in range(2))
+        os.kill(server_pid, signal.SIGKILL)
+        print(pid, flush=True)
+        print(parallel(delayed(divmod)(i, 2) for i in range(2)), flush=True)
+        threading.Event().wait()
+        """
+    )
+    pid = int(script.line())
     eventually(lambda: not alive(pid))
-    assert client.call(divmod, 7, 2) == (3, 1)
+    assert script.line() == "[(0, 0), (0, 1)]"
 
 
 def test_calls_share_one_scheduler():
