@@ -112,7 +112,19 @@ def for_inference(module, dtype):
     if places:
         for layers, place in reversed(list(_foldable(module))):
             layers[place] = fuse_conv_bn_eval(layers[place], layers.pop(place + 1))
+        _unwrap(module)
     return module
+
+
+def _unwrap(module):
+    """Put the layer itself in the place of each :class:`ConvNorm` that holds one only.
+
+    Of a block of 64 digits the calls of the wrappers are a tenth of the time.
+    """
+    for parent in list(module.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, ConvNorm) and len(child) == 1:
+                setattr(parent, name, child[0])
 
 
 def _foldable(module):
