@@ -19,14 +19,23 @@ from skextra.parallel._scheduling._scheduler import Scheduler
 from tests.parallel.searches import Counting
 
 
+# By the folder of the tests.
+OF_ENGINES = {
+    "processes": "tests our own processes",
+    "dask": "the nodes of the cluster in these tests have our own processes",
+}
+
+
 def pytest_collection_modifyitems(items):
     """Skip what only our own processes can do, if the workers are those of loky."""
     if runs_own_processes():
         return
     for item in items:
         marker = item.get_closest_marker("linux_engine")
-        if marker is not None:
-            (reason,) = marker.args
+        reason = None if marker is None else marker.args[0]
+        if item.path.is_relative_to(Path(__file__).parent / "engines"):
+            reason = OF_ENGINES.get(item.path.parent.name, reason)
+        if reason is not None:
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
