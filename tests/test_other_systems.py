@@ -77,6 +77,9 @@ def center(X):
 X = np.arange(1_000_000.0)
 print(set(Parallel(n_jobs=2, backend="skextra")(delayed(center)(X) for _ in range(3))), X.mean())
 get_scheduler().shut_down()
+deadline = time.monotonic() + 20
+while os.listdir(tempfile.tempdir) and time.monotonic() < deadline:
+    time.sleep(0.05)  # on a busy machine the dispatcher is not waited for
 print(os.listdir(tempfile.tempdir))
 """
     expected = "True True 4 LokyEngine 3 late {'memmap'} 499999.5 []"
