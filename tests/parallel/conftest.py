@@ -18,7 +18,6 @@ from skextra.parallel._platform import runs_own_processes
 from skextra.parallel._scheduling._scheduler import Scheduler
 from tests.parallel.searches import Counting
 
-
 # By the folder of the tests.
 OF_ENGINES = {
     "processes": "tests our own processes",

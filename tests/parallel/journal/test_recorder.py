@@ -210,7 +210,9 @@ def test_a_search_whose_program_was_killed_goes_on(run_script, path, tmp_path, e
         print(search.cv_results_["mean_test_score"].sum())
     """
     script = run_script(text)
-    eventually(lambda: path.exists() and path.stat().st_size and len(Journal(path)) >= 10)
+    eventually(
+        lambda: path.exists() and path.stat().st_size and len(Journal(path)) >= 10, seconds=60
+    )
     table = Journal(path).to_dataframe()
     assert len(table) == 5
     script.process.kill()
