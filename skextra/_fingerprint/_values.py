@@ -19,7 +19,7 @@ from skextra._fingerprint._code import (
     modules_of_function,
 )
 from skextra._fingerprint._errors import FingerprintError
-from skextra._fingerprint._hashing import make_hash, sorted_items
+from skextra._fingerprint._hashing import make_hash, short_or_hash, sorted_items
 
 _SCALARS = {type(None), bool, float, complex, str, bytes, type(Ellipsis), type(NotImplemented)}
 _CODE = types.FunctionType, type
@@ -63,12 +63,12 @@ class Walk:
         self._is_fixed = True  # whether all that code referred to is
 
     def visit(self, value):
-        """Return the fingerprint of a value, or of a part of it."""
+        """Return the fingerprint of a value, or of a part of it; what is short, as it is."""
         kind = type(value)
         if kind in _SCALARS:
-            return make_hash(kind.__name__, repr(value))
+            return short_or_hash(kind.__name__, repr(value))
         if kind is int:
-            return make_hash("int", hex(value))
+            return short_or_hash("int", hex(value))
         if isinstance(value, _CODE):
             module = self._module_of(value)
             if module is not None:
@@ -119,6 +119,9 @@ class Walk:
             return self._table(value)
         if package == "scipy" and hasattr(value, "asformat"):
             return self._sparse(value)
+        if package == "skrub" and "_skrub_impl" in getattr(value, "__dict__", ()):
+            why = "it has another uuid in each program, so that none would find its results again"
+            raise FingerprintError(value, why)
         if hasattr(value, "get_params") and hasattr(value, "__dict__"):
             return self._estimator(value)
         return self._object(value)
@@ -264,14 +267,20 @@ class Walk:
 
     def _own_state(self, estimator):
         """Return what an estimator itself says is worth keeping, or its parameters if it can't."""
+        own = vars(estimator)
         try:
-            return estimator.__getstate__()
+            state = estimator.__getstate__()
         except Exception as error:
-            if any(name.endswith("_") and name[:1] != "_" for name in vars(estimator)):
+            if any(name.endswith("_") and name[:1] != "_" for name in own):
                 why = f"it is fitted, and its __getstate__ raises {type(error).__name__}: {error}"
                 raise FingerprintError(estimator, why) from error
             requests = getattr(estimator, "_metadata_request", None)
             return [estimator.get_params(deep=False), requests]
+        if not isinstance(state, dict):
+            return state
+        # Bytes in place of an object are a pickle of it, which is another in each process.
+        pickled = {name for name, part in state.items() if type(part) is bytes and name in own}
+        return state | {name: own[name] for name in pickled}
 
     def _object(self, value):
         self._is_fixed &= not self._numbered

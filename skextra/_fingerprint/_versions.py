@@ -8,6 +8,7 @@ user's folder, in Debian's dist-packages, in a folder on PYTHONPATH. One that wa
 import contextlib
 import functools
 import json
+import os
 import platform
 import re
 import sys
@@ -34,11 +35,42 @@ def versions():
     return found
 
 
+# Who requires one of these computes, most likely.
+_SCIENTIFIC = {"numpy", "scipy", "scikit-learn", "torch"}
+
+
 @functools.cache
+def version_of(name):
+    """Return the version of Python or of an installed distribution, None if it is not there."""
+    if name in versions():
+        return versions()[name]
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def loaded_versions():
+    """Return `versions`, and those of all that this program has imported and that computes too."""
+    found = dict(versions())
+    owners = metadata.packages_distributions()
+    packages = {name.partition(".")[0] for name in list(sys.modules)}
+    for name in {owner for package in packages for owner in owners.get(package, ())}:
+        distribution = _Distribution(metadata.distribution(name))
+        if distribution.requires & _SCIENTIFIC:
+            found.setdefault(distribution.name, distribution.version)
+    return found
+
+
 def is_of_python(file):
     """Whether a file is of the standard library."""
+    return _is_in_python(os.path.dirname(file))
+
+
+@functools.cache
+def _is_in_python(place):
     for folder in _PYTHON:
-        for path in (Path(file), Path(file).resolve()):
+        for path in (Path(place), Path(place).resolve()):
             if path.is_relative_to(folder):
                 return not _INSTALLED.intersection(path.relative_to(folder).parts)
     return False

@@ -22,11 +22,13 @@ class Options:
     journal: str | os.PathLike | None = None
     devices: list | tuple | None = None
     tasks_per_device: int = 1
+    cluster: object = None
+    patience: float = 300.0
 
     @property
     def need_workers(self):
         """Whether there are options that mean nothing without worker processes."""
-        options = (self.journal, self.task_timeout, self.devices)
+        options = (self.journal, self.task_timeout, self.devices, self.cluster)
         return any(option is not None for option in options)
 
     def updated(self, given):
@@ -78,6 +80,20 @@ class Options:
             raise ValueError(
                 f"tasks_per_device must be a positive integer, got {self.tasks_per_device!r}"
             )
+        if self.cluster is not None and not _is_cluster(self.cluster):
+            raise TypeError(
+                "cluster must be a distributed.Client, or an address or a cluster that "
+                f"distributed.Client takes, got {self.cluster!r}"
+            )
+        if not (isinstance(self.patience, Real) and 0 < self.patience < float("inf")):
+            raise ValueError(f"patience must be a number of seconds over 0, got {self.patience!r}")
+
+
+def _is_cluster(cluster):
+    if isinstance(cluster, str):
+        return bool(cluster)
+    # As clients have, and clusters of Dask, dask-jobqueue and others; Dask is not imported here.
+    return hasattr(cluster, "scheduler_info") and not isinstance(cluster, type)
 
 
 def _are_names(devices):

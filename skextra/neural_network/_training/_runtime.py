@@ -1,6 +1,7 @@
 """What a training borrows from the process: generators, threads, a device."""
 
 import contextlib
+import ctypes
 import functools
 import os
 import threading
@@ -15,14 +16,23 @@ from skextra.parallel import leased_device
 _GENERATOR_LOCK = threading.RLock()
 
 
-def _renew_lock():
-    """Give a forked process a lock of its own: the thread that holds this one is not in it."""
+_has_computed = False  # whether torch may have started threads
+
+
+def _after_fork():
+    """Give a forked process a lock of its own, and one thread if it has lost the others.
+
+    The thread that holds the lock is not in the forked process, nor are the threads of OpenMP
+    that its parent has started: it would wait for both for ever.
+    """
     global _GENERATOR_LOCK
     _GENERATOR_LOCK = threading.RLock()
+    if _has_computed:
+        torch.set_num_threads(1)
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_renew_lock)
+    os.register_at_fork(after_in_child=_after_fork)
 
 # Pixels of a batch up to which one thread is about as fast as two, and not slowed by neighbours.
 SMALL_BATCH = 64 * 8 * 8
@@ -82,21 +92,47 @@ def threads_for(n_pixels):
     takes many times as long on two threads as on one. Larger ones keep the threads there are.
     Only the calling thread is limited, and what it had comes back.
     """
+    global _has_computed
+    _has_computed = True
     return contextlib.nullcontext() if n_pixels > SMALL_BATCH else one_thread()
 
 
+@contextlib.contextmanager
 def one_thread():
-    """Return a context in which the calling thread starts no other threads of OpenMP.
+    """Let the calling thread start no other threads of OpenMP.
 
     A process that forks after they were started cannot use them in the child: it would wait for
     ever for threads that were not forked.
     """
-    return _thread_pools().limit(limits=1, user_api="openmp")
+    torch.get_num_threads()  # torch sets the number when a thread first asks, and would undo this
+    libraries = _openmp().lib_controllers
+    before = [library.get_num_threads() for library in libraries]
+    # MKL follows OpenMP only until the program has called torch.set_num_threads.
+    before_mkl = _limit_mkl()(1)
+    try:
+        for library in libraries:
+            library.set_num_threads(1)
+        yield
+    finally:
+        for library, n_threads in zip(libraries, before, strict=True):
+            library.set_num_threads(n_threads)
+        _limit_mkl()(before_mkl)
 
 
 @functools.cache
-def _thread_pools():
-    return ThreadpoolController()
+def _limit_mkl():
+    """Return the function that limits the MKL in torch for the calling thread.
+
+    It takes the number of threads, 0 for no limit, and returns the last one. Where torch was
+    built without MKL it does nothing.
+    """
+    library = ctypes.CDLL(torch._C.__file__)
+    return getattr(library, "MKL_Set_Num_Threads_Local", lambda n_threads: 0)
+
+
+@functools.cache
+def _openmp():
+    return ThreadpoolController().select(user_api="openmp")
 
 
 def torch_device(device):

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from skextra.parallel._engines._processes._fork_server import _modules_to_preload
+from skextra.parallel._engines._processes._fork_server import modules_to_preload
 from tests.parallel.calls import shared_memory_of
 
 BUSY = """
@@ -263,7 +263,7 @@ def test_server_killed_by_imports_starts_without_them(run_script):
 
 
 def test_only_public_modules_that_are_loaded_are_preloaded():
-    names = _modules_to_preload()
+    names = modules_to_preload()
     assert "joblib.parallel" in names
     assert not [name for name in names if "._" in name or name not in sys.modules]
 
