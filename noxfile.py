@@ -75,6 +75,14 @@ def foreign(session):
 
 
 @nox.session(python=PYTHONS[0])
+def serving(session):
+    """Run the guide's page on serving with the libraries that it names, the newest of each."""
+    libraries = ("fastapi", "httpx", "mlflow-skinny>=3", "onnxruntime", "onnxscript", "skl2onnx")
+    session.install("-e", ".[test]", *libraries)
+    session.run("python", "-m", "pytest", "tests/neural_network/test_serving.py", env=ENVIRONMENT)
+
+
+@nox.session(python=PYTHONS[0])
 def lint(session):
     """Check style, spelling, the layers of the package, and the workflow file."""
     tools = ("ruff", "codespell", "import-linter", "check-jsonschema")
