@@ -116,8 +116,9 @@ class DaskEngine(Engine):
 
     def kill(self, attempt):
         """Have the node kill the worker process of an attempt, which has died then."""
-        if attempt in self._running:
-            self._stop(self._running[attempt])
+        running = self._running.get(attempt)
+        if running is not None:
+            self._stop(running)
             self._inbox.put((attempt, Reply("", death=Death(None))))
 
     def wake(self):

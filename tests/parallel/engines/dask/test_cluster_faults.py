@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 from distributed import Client
 from joblib import Parallel, delayed
+from sklearn.datasets import make_classification
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 
-from skextra.parallel import WorkerCrashError
+from skextra.parallel import Journal, WorkerCrashError
 from tests.parallel.engines.dask.clusters import ProcessCluster
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # the nodes have no module of tests
@@ -76,6 +79,7 @@ def test_killed_node_costs_no_result(cluster, waiting, tmp_path):
     assert waiting.result() == RESULTS
 
 
+@pytest.mark.faults
 def test_all_nodes_killed_cost_no_result(cluster, waiting, tmp_path):
     for worker in cluster.workers:
         cluster.kill(worker)
@@ -173,6 +177,75 @@ def test_worker_that_comes_later_is_used(empty):
     call = Background(lambda: on(empty.address)(delayed(abs)(i) for i in range(40)))
     empty.start_worker()
     assert call.result() == list(range(40))
+
+
+def kill_node(folder):
+    """Kill the Dask worker, of which this process is a grandchild."""
+    with open(folder / "begun", "ab") as file:
+        file.write(b".")
+    with open(f"/proc/{os.getppid()}/stat") as file:  # the fork server
+        os.kill(int(file.read().rpartition(")")[2].split()[1]), 9)
+    time.sleep(60)
+
+
+@pytest.mark.faults
+def test_task_that_kills_nodes_is_given_up(tmp_path):
+    cluster = ProcessCluster(tmp_path, n_workers=1, nanny=True)
+    try:
+        with Client(cluster.address, set_as_default=False) as client:
+            client.wait_for_workers(1, timeout=60)
+            with pytest.raises(WorkerCrashError, match="died while it was running"):
+                on(client, max_retries=1)([delayed(kill_node)(tmp_path)])
+            assert on(client)([delayed(abs)(-1)]) == [1]
+    finally:
+        cluster.close()
+    assert len((tmp_path / "begun").read_bytes()) <= 8
+
+
+PROGRAM = """
+    import os, time
+    import skextra
+    from distributed import Client
+    from joblib import parallel_config
+    from sklearn.datasets import make_classification
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GridSearchCV
+
+    class Slow(LogisticRegression):
+        def fit(self, X, y):
+            with open({fits!r}, "ab") as file:
+                file.write(b".")
+            time.sleep(0.05)
+            return super().fit(X, y)
+
+    X, y = make_classification(n_samples=200, random_state=0)
+    with Client({address!r}) as client:
+        print("begin", flush=True)
+        with parallel_config("skextra", cluster=client, journal={path!r}):
+            search = GridSearchCV(Slow(), {{"C": list(range(1, 13))}}, cv=5, refit=False).fit(X, y)
+    print("scores", *search.cv_results_["mean_test_score"])
+"""
+
+
+@pytest.mark.faults
+def test_killed_client_goes_on_by_its_journal(cluster, client, run_script, tmp_path, eventually):
+    path, fits = tmp_path / "search.sqlite", tmp_path / "fits"
+    text = PROGRAM.format(fits=str(fits), address=cluster.address, path=str(path))
+    script = run_script(text)
+    eventually(lambda: fits.exists() and fits.stat().st_size >= 20, 60)
+    script.process.kill()
+    script.process.wait()
+    n_done = len(list(Journal(path).rows()))
+    assert 0 < n_done < 60
+    time.sleep(1)  # what still ran has been killed
+    fits.unlink(missing_ok=True)
+    script.temporary.rename(tmp_path / "first")
+    lines, _ = run_script(text).finish()
+    assert fits.stat().st_size == 60 - n_done
+    expected = GridSearchCV(LogisticRegression(), {"C": list(range(1, 13))}, cv=5, refit=False)
+    expected = expected.fit(*make_classification(n_samples=200, random_state=0))
+    found = [float(word) for word in lines[-1].split()[1:]]
+    assert found == list(expected.cv_results_["mean_test_score"])
 
 
 def test_wrong_address_is_an_error():
