@@ -118,12 +118,12 @@ def test_task_error_keeps_type_backend_stays_usable():
 
 def test_dead_worker_is_error_backend_stays_usable():
     with pytest.raises(WorkerCrashError, match=r"posix\._exit\(4\)"):
-        parallel()(delayed(os._exit)(4) for _ in range(2))
+        parallel(max_retries=0)(delayed(os._exit)(4) for _ in range(2))
     assert usable()
 
 
 def test_a_managed_parallel_survives_an_error():
-    with parallel() as managed:
+    with parallel(max_retries=0) as managed:
         with pytest.raises(WorkerCrashError):
             managed(delayed(os._exit)(1) for _ in range(2))
         assert managed(delayed(abs)(-i) for i in range(4)) == [0, 1, 2, 3]
@@ -132,7 +132,7 @@ def test_a_managed_parallel_survives_an_error():
 def test_many_deaths_in_a_row_backend_stays_usable():
     for _ in range(10):
         with pytest.raises(WorkerCrashError):
-            parallel()(delayed(os._exit)(1) for _ in range(2))
+            parallel(max_retries=0)(delayed(os._exit)(1) for _ in range(2))
     assert usable()
 
 
