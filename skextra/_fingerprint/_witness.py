@@ -18,6 +18,7 @@ _OWN = f"{__name__.partition('.')[0]}."  # workers import more of this package a
 
 # Of this process, a worker: what it has imported and not yet said.
 _unsaid = {}
+_held = {}  # all that it has imported: the hash of each file, by module
 _get_code = importlib.machinery.SourceFileLoader.get_code
 _create_module = importlib.machinery.ExtensionFileLoader.create_module
 
@@ -84,6 +85,18 @@ def _read(file):
 def _note(name, file, content, is_preloaded=False):
     digest = hashlib.sha1(content, usedforsecurity=False).hexdigest()
     _unsaid[name] = os.path.abspath(file), digest, is_preloaded
+    _held[name] = digest
+
+
+def holds(files):
+    """Whether this process has imported modules in the states that their files have.
+
+    Parameters
+    ----------
+    files : dict
+        The hashes of files, by module. What is not imported yet counts as held.
+    """
+    return all(_held.get(name, digest) == digest for name, digest in files.items())
 
 
 class Held:

@@ -23,6 +23,7 @@ from skextra.parallel._joblib import fail_call, has_failed
 from skextra.parallel._journal._recorder import Recorder
 from skextra.parallel._messages import INITIALIZER, SETTINGS, pack
 from skextra.parallel._options import Options
+from skextra.parallel._reuse import close_keeper, open_keeper
 from skextra.parallel._scheduling._current import get_scheduler
 from skextra.parallel._scheduling._session import SessionOptions, open_session
 from skextra.parallel._sharing._store import Store
@@ -76,6 +77,12 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         and `leased_device` says on which.
     tasks_per_device : int, default=1
         How many tasks may use one device at once.
+    reuse_steps : bool, default=False
+        Whether steps of scikit-learn's pipelines that are equal, and are fitted to equal data, are
+        fitted once for all tasks of a call.
+    reuse_bytes : int, default=None
+        How much memory the fitted steps and the transformed data may take that are kept for that.
+        By default a quarter of the memory that is free when the call starts.
 
     See Also
     --------
@@ -114,6 +121,8 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         journal=None,
         devices=None,
         tasks_per_device=1,
+        reuse_steps=False,
+        reuse_bytes=None,
     ):
         # What ``parallel_config`` or the caller gave holds for all calls, what ``Parallel`` gives
         # to `configure` for that call only.
@@ -126,6 +135,8 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
             journal=journal,
             devices=devices,
             tasks_per_device=tasks_per_device,
+            reuse_steps=reuse_steps,
+            reuse_bytes=reuse_bytes,
         )
         super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads)
         self.parallel = None
@@ -134,6 +145,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         self._unseeded_calls = collections.Counter()  # so far, with this configuration
         self._workers = None  # the session; joblib's tests look at it by this name
         self._sharing = None
+        self._keeper = None
 
     @property
     def inner_max_num_threads(self):
@@ -175,7 +187,9 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         """
         n_at_once = self._n_at_once(n_jobs)
         options = self._options
-        has_workers = options.journal is not None if n_jobs == 1 else options.need_workers
+        has_workers = options.need_workers
+        if n_jobs == 1:
+            has_workers = options.need_workers_for_one_job
         if n_at_once == 1 and n_jobs is not None and has_workers:
             return 2 if self._can_start_processes() else 1
         return n_at_once if n_at_once == 1 or self._can_start_processes() else 1
@@ -253,6 +267,8 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         try:
             if self._options.journal is not None:
                 self._recorder = self._open_journal()
+            if self._options.reuse_steps:
+                self._keeper = open_keeper(self._options.reuse_bytes)
             self._workers = self._open_session(n_at_once)
         except BaseException:  # joblib does not come back to close it
             self.terminate()
@@ -322,6 +338,9 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         if self._sharing is not None:
             self._sharing.close()
             self._sharing = None
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None:
+            close_keeper(keeper)
         recorder, self._recorder = self._recorder, None
         if recorder is not None:
             recorder.close()
@@ -367,6 +386,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
             # Small results are not worth a file each.
             max_nbytes=max(self._sharing.max_nbytes, 2**20),
             n_call=next(_call_numbers),
+            steps_address=None if self._keeper is None else self._keeper.address,
         )
 
     def _open_session(self, n_jobs):

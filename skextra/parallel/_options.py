@@ -22,12 +22,19 @@ class Options:
     journal: str | os.PathLike | None = None
     devices: list | tuple | None = None
     tasks_per_device: int = 1
+    reuse_steps: bool = False
+    reuse_bytes: int | None = None
 
     @property
     def need_workers(self):
         """Whether there are options that mean nothing without worker processes."""
         options = (self.journal, self.task_timeout, self.devices)
-        return any(option is not None for option in options)
+        return self.reuse_steps or any(option is not None for option in options)
+
+    @property
+    def need_workers_for_one_job(self):
+        """Whether there are options that mean something for one job, too, if it has a worker."""
+        return self.reuse_steps or self.journal is not None
 
     def updated(self, given):
         """Return the options of one call.
@@ -77,6 +84,21 @@ class Options:
         if not (isinstance(self.tasks_per_device, Integral) and self.tasks_per_device > 0):
             raise ValueError(
                 f"tasks_per_device must be a positive integer, got {self.tasks_per_device!r}"
+            )
+        self._check_reuse()
+
+    def _check_reuse(self):
+        nbytes = self.reuse_bytes
+        if not isinstance(self.reuse_steps, bool):
+            raise TypeError(f"reuse_steps must be True or False, got {self.reuse_steps!r}")
+        if nbytes is None:
+            return
+        if not (isinstance(nbytes, Integral) and nbytes > 0):
+            raise ValueError(f"reuse_bytes must be a positive integer, got {nbytes!r}")
+        if not self.reuse_steps:
+            raise ValueError(
+                f"reuse_bytes is {nbytes}, but nothing is kept without reuse_steps=True; give "
+                "both or none"
             )
 
 
