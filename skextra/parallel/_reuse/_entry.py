@@ -42,7 +42,7 @@ class Entry:
     """
 
     def __init__(self, output, state):
-        pickler = _Pickler(io.BytesIO(), separate=True)
+        pickler = _Pickler(io.BytesIO())
         pickler.dump((output, _BOUNDARY, state))
         self._pickle = pickler.file.getbuffer()
         self._buffers = [buffer.raw() for buffer in pickler.buffers]
@@ -94,10 +94,17 @@ def read_entry(descriptor):
 
 
 def digest_of(value):
-    """Return a hash of how an object is pickled: the same as long as it does not change."""
-    pickler = _Pickler(_Hash())
+    """Return a hash of how an object is pickled: the same as long as it does not change.
+
+    Other objects have another, whose arrays have another layout too. Equal objects may have
+    another if their parts are the same objects in one and only equal in the other.
+    """
+    hash_ = hashlib.sha1(usedforsecurity=False)
+    pickler = _Digester(_Hash(hash_))
     pickler.dump(value)
-    return pickler.file.digest()
+    for buffer in pickler.buffers:
+        hash_.update(buffer.raw())
+    return hash_.digest()
 
 
 def _write(descriptor, content):
@@ -121,10 +128,10 @@ class _Pickler(cloudpickle.Pickler):
     contiguous.
     """
 
-    def __init__(self, file, separate=False):
+    def __init__(self, file):
         self.file = file
         self.buffers, self.ranges, self.boundary = [], [], 0
-        super().__init__(file, protocol=5, buffer_callback=_Separate(self.buffers, separate))
+        super().__init__(file, protocol=5, buffer_callback=_Separate(self.buffers))
 
     def reducer_override(self, obj):
         kind = type(obj)
@@ -148,14 +155,25 @@ class _Pickler(cloudpickle.Pickler):
         return _lay_out, (content, array.strides, start - low, high - low)
 
 
-class _Separate:
-    """Says which buffers are kept apart from a pickle."""
+class _Digester(_Pickler):
+    """Leaves out what says nothing."""
 
-    def __init__(self, buffers, separate):
-        self._buffers, self._separate = buffers, separate
+    def reducer_override(self, obj):
+        if type(obj).__module__.partition(".")[0] == "scipy" and hasattr(obj, "asformat"):
+            # SciPy notes in a matrix whether its indices are sorted, when it first looks.
+            state = {name: part for name, part in vars(obj).items() if name[:5] != "_has_"}
+            return dict, (sorted(state.items()),), {"type": type(obj)}
+        return super().reducer_override(obj)
+
+
+class _Separate:
+    """Keeps large buffers apart from a pickle; not a method, which would make a cycle."""
+
+    def __init__(self, buffers):
+        self._buffers = buffers
 
     def __call__(self, buffer):
-        if not self._separate or buffer.raw().nbytes < _MIN_BUFFER_NBYTES:
+        if buffer.raw().nbytes < _MIN_BUFFER_NBYTES:
             return True
         self._buffers.append(buffer)
         return False
@@ -164,10 +182,8 @@ class _Separate:
 class _Hash:
     """A file of which only the hash is kept."""
 
-    def __init__(self):
-        self._hash = hashlib.sha1(usedforsecurity=False)
-        self.write = self._hash.update
-        self.digest = self._hash.digest
+    def __init__(self, hash_):
+        self.write = hash_.update
 
 
 def _lay_out(content, strides, start, nbytes):
@@ -190,7 +206,7 @@ def _range_of(array):
 
 
 def _ranges_of(value):
-    pickler = _Pickler(_Nowhere(), separate=True)
+    pickler = _Pickler(_Nowhere())
     pickler.dump(value)
     return pickler.ranges
 

@@ -31,34 +31,10 @@ class Identities:
         """Return the fingerprint of a transformer: its class, its code and its parameters."""
         return self._fingerprinter.part(step)
 
-    def of_data(self, *values):
-        """Return the fingerprint of what a step is given."""
-        return make_hash(*map(self._datum, values))
-
     def key(self, kind, *parts):
         """Return the key of what is computed from parts, under scikit-learn's configuration."""
         config = self._fingerprinter.part(get_config())
         return make_hash(kind, python_state(), config, *parts)
-
-    def _datum(self, value):
-        if type(value) is np.ndarray:
-            if value.dtype == object and value.ndim == 1 and _is_text(value):
-                return make_hash("texts", "array", _text(value))
-            # Results may depend on the layout, in their last digit.
-            return make_hash(repr(value.strides), self._fingerprinter.part(value))
-        if type(value) is list and _is_text(value):
-            return make_hash("texts", "list", _text(value))
-        return make_hash(type(value).__qualname__, self._fingerprinter.part(value))
-
-
-def _is_text(values):
-    return len(values) > 0 and set(map(type, values)) == {str}
-
-
-def _text(values):
-    """Return the hash of many texts, in a tenth of the time that each by itself would take."""
-    lengths = np.fromiter(map(len, values), np.int64, len(values))
-    return make_hash(lengths.tobytes(), "".join(values))
 
 
 def has_other_influences(value, depth=0):

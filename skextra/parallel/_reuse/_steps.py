@@ -101,7 +101,7 @@ class StepMemory:
         if work.of_step in self._declined:
             return work.compute()
         started = time.thread_time()
-        data = self._or_none(self._identities.of_data, *work.inputs)
+        data = self._or_none(digest_of, work.inputs)
         if data is None or not self._identities.are_of_this_process:
             return work.compute()
         key = self._identities.key(work.name, work.of_step, data)
@@ -131,7 +131,7 @@ class StepMemory:
         drawn = random_states()
         result = self._measure(work)
         started = time.thread_time()
-        after = self._or_none(self._identities.of_data, *work.inputs), self._or_none(work.fixed)
+        after = self._or_none(digest_of, work.inputs), self._or_none(work.fixed)
         is_pure = random_states() == drawn and after == before
         is_pure &= self._identities.are_of_this_process  # of what the work has imported, too
         entry = self._or_none(Entry, *result) if is_pure else None

@@ -98,6 +98,25 @@ def test_digest_changes_with_what_is_changed_in_place():
     assert len({before, changed, digest_of(values)}) == 3
 
 
+def test_digest_tells_layouts_and_types_apart():
+    rows = np.arange(6.0).reshape(2, 3)
+    values = [rows, np.asfortranarray(rows), np.arange(12.0).reshape(2, 6)[:, ::2]]
+    values[2][...] = rows
+    values += [rows.astype("f4"), rows.tolist(), sparse.csr_array(rows), sparse.csc_array(rows)]
+    values += [sparse.csr_matrix(rows), None, ["a", "bc"], ["ab", "c"], ("a", "bc")]
+    assert len(set(map(digest_of, values))) == len(values)
+
+
+def test_digest_of_sparse_matrix_stays_when_scipy_looks_at_it():
+    matrix = sparse.csr_array(a)
+    before = digest_of(matrix)
+    assert matrix.has_sorted_indices
+    assert matrix.has_canonical_format
+    assert digest_of(matrix) == before
+    matrix.data[0] += 1
+    assert digest_of(matrix) != before
+
+
 def test_what_cannot_be_pickled_is_no_entry():
     with pytest.raises(TypeError, match="lock"):
         Entry(a, threading.Lock())
