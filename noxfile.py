@@ -65,10 +65,11 @@ def lint(session):
 
 @nox.session(python=PYTHONS[0])
 def docs(session):
-    """Build the documentation; a warning is an error."""
+    """Build the documentation; a warning is an error, and so is a link that leads nowhere."""
     session.install("-c", CONSTRAINTS, "-e", ".[docs]")
     sphinx = "python -m sphinx -q -W --keep-going -b html docs docs/_build/html"
     session.run(*sphinx.split(), env=ENVIRONMENT)
+    session.run("python", "docs/check_links.py", "docs/_build/html")
 
 
 @nox.session(python=PYTHONS[0])

@@ -1,11 +1,13 @@
 """Random calls of the "skextra" backend for as long as one likes, and what they leave behind.
 
 Run ``python -m benchmarks.soak 1800`` for half an hour, with a seed as a second argument for
-another order. Several threads call at once: arithmetic on large and small arrays, tasks that kill
-their worker or take too long, nested calls, sessions that are left in the middle, other thread
-limits, while one more thread kills workers at random. Every result is compared with the one that
-is known beforehand. In the end there is a table of memory, descriptors, processes and entries of
-/dev/shm over time; the exit code is 1 if a result was wrong or something has grown.
+another order. A TMPDIR of its own keeps the folders of other programs out of the table, and
+``unshare --mount`` with a new /dev/shm their memory. Several threads call at once: arithmetic on
+large and small arrays, tasks that kill their worker or take too long, nested calls, sessions that
+are left in the middle, other thread limits, while one more thread kills workers at random. Every
+result is compared with the one that is known beforehand. In the end there is a table of memory,
+descriptors, processes and entries of /dev/shm over time; the exit code is 1 if a result was wrong
+or something has grown.
 """
 
 import collections
@@ -15,6 +17,7 @@ import os
 import random
 import signal
 import sys
+import tempfile
 import threading
 import time
 import warnings
@@ -30,8 +33,8 @@ from skextra.parallel._scheduling._current import get_scheduler
 N_THREADS = 3
 N_ROWS = 12
 # What this program may have gained at the end over the end of the first quarter. The entries of
-# /dev/shm are shown only: other programs have some, and semaphores that joblib makes in a worker
-# that is killed are removed when the program ends.
+# /dev/shm are shown only: other programs have some. The lock of a pool of threads, which a nested
+# call makes, stays there as with loky if its worker is killed, until the program ends.
 MAX_GROWTH = {"MiB": 16, "descriptors": 32, "threads": 16, "processes": 16, "folders": 0}
 # The C library keeps freed memory of threads in pieces, which would hide what leaks.
 MALLOC = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "131072"}
@@ -212,7 +215,7 @@ def measure():
         "threads": threading.active_count(),
         "processes": _n_descendants(os.getpid()),
         "/dev/shm": len(os.listdir("/dev/shm")),
-        "folders": len(list(Path("/tmp").glob("skextra-*"))),
+        "folders": len(list(Path(tempfile.gettempdir()).glob("skextra-*"))),
     }
 
 
@@ -226,8 +229,6 @@ def _n_descendants(pid):
 
 def main(seconds=60.0, seed=0):
     """Call for so many seconds; print the table; return whether all is well."""
-    import tempfile
-
     # Of generators that are left in the middle.
     warnings.filterwarnings("ignore", message=".*(successfully executed|being processed)")
     rows, started = [], time.monotonic()

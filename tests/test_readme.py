@@ -41,8 +41,20 @@ def test_files_and_extras_of_commands_exist(command):
         assert set(names.split(",")) <= extras.keys()
     for path in re.findall(r"(?<=\s)[\w./-]+\.(?:py|txt|json)", command):
         assert (ROOT / path).exists(), path
-    for linked in re.findall(r"\]\(([\w./]+)\)", README):
+
+
+def test_links_of_the_readme_can_be_read():
+    """Where a README is shown, a page of Sphinx's roles is shown as its source."""
+    for linked in re.findall(r"(?:\]\(|src=\")([\w./]+)", README):
         assert (ROOT / linked).exists(), linked
+        assert not linked.endswith(".rst") or ":`" not in (ROOT / linked).read_text(), linked
+
+
+def test_figures_of_the_readme_name_command_and_date():
+    rows = re.search(r"\| measured .*?\n\n", README, re.DOTALL).group().splitlines()[2:-1]
+    assert len(rows) == 3
+    for row in rows:
+        assert re.search(r"`python -m benchmarks\.\w+ .*`.*\d{4}-\d\d-\d\d", row), row
 
 
 def test_constraints_begin_with_their_command():
@@ -75,30 +87,39 @@ def test_the_main_job_runs_end_to_end(tmp_path):
     check_report_and_pictures(done.stdout, tmp_path)
 
 
-@pytest.mark.parametrize("parts", [["."], ["Training", "Testing"]], ids=" ".join)
-def test_the_main_job_takes_a_folder_of_scans(parts, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("parts", [["scans"], ["scans/Training", "scans/Testing"]], ids=" ".join)
+def test_the_main_job_takes_folders_of_scans(parts, tmp_path, monkeypatch, capsys):
     """As the script does, in this process: its workers are started already."""
     for seed, part in enumerate(parts):
-        write_slices(tmp_path / "scans" / part, seed)
+        write_slices(tmp_path / part, seed)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", [QUICKSTART, *SMALL, "--data", "scans"])
+    monkeypatch.setattr(sys, "argv", [QUICKSTART, *SMALL, "--data", *parts])
     runpy.run_path(QUICKSTART, run_name="__main__")
     plt.close("all")
     printed = capsys.readouterr().out
     check_report_and_pictures(printed, tmp_path)
-    assert ("test slices have a near duplicate in Training" in printed) == (len(parts) == 2)
+    assert ("test slices have a near duplicate in training" in printed) == (len(parts) == 2)
+
+
+def test_main_job_names_parts_of_a_split(tmp_path, monkeypatch):
+    for part in ("Training", "Testing"):
+        write_slices(tmp_path / part, 0, n_samples=8)
+    monkeypatch.setattr(sys, "argv", [QUICKSTART, *SMALL, "--data", str(tmp_path)])
+    with pytest.raises(SystemExit, match=r"(?s)are the parts of a split.*Testing.*--data"):
+        runpy.run_path(QUICKSTART, run_name="__main__")
 
 
 def check_report_and_pictures(printed, folder):
     assert "Best: {'architecture'" in printed
     assert "Confusion matrix" in printed
-    for name in ("training_curve.png", "predictions.png"):
+    assert "Next" in printed
+    for name in ("training_curve.png", "confusion.png", "predictions.png"):
         with Image.open(folder / "pictures" / name) as picture:
             assert min(picture.size) > 300
 
 
-def write_slices(folder, seed):
-    images, names = make_brain_mri(48, image_size=32, random_state=seed)
+def write_slices(folder, seed, n_samples=48):
+    images, names = make_brain_mri(n_samples, image_size=32, random_state=seed)
     for number, (image, name) in enumerate(zip(images, names, strict=True)):
         (folder / name).mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(folder / name / f"{number}.png")

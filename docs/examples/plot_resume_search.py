@@ -3,8 +3,8 @@ A search that is killed and goes on
 ===================================
 
 A program that searches is killed in the middle, by the signal that nothing can catch. Started
-again with the same journal, it does only what was missing. A worker that dies meanwhile costs
-nothing but its own fit, which is repeated.
+again with the same journal, it resumes: only the missing fits are done. A worker that dies
+meanwhile costs only its own fit, which is repeated.
 """
 
 # %%

@@ -10,10 +10,11 @@ import weakref
 
 from skextra._fingerprint._errors import FingerprintError
 from skextra._fingerprint._hashing import make_hash
+from skextra._fingerprint._loaded import edited_module, note_imports
 from skextra._fingerprint._modules import Snapshot, python_state
 from skextra._fingerprint._values import fingerprint_of
 
-__all__ = ["FingerprintError", "Fingerprinter", "fingerprint"]
+__all__ = ["FingerprintError", "Fingerprinter", "fingerprint", "note_imports"]
 
 
 def fingerprint(value):
@@ -58,7 +59,7 @@ class Fingerprinter:
     files : dict
         The hash of the file of each module of the user's that a fingerprint so far depends on.
     texts : dict
-        How values are written out, by their fingerprint, for those who need that often.
+        How values are written out, by what they are and their fingerprint.
     common : tuple or None
         The arguments that the last call had in common with those before it, and what was made of
         them.
@@ -76,6 +77,14 @@ class Fingerprinter:
         """The hash of the file of each module of the user's that counted so far."""
         return self._snapshot.files
 
+    def edited_module(self):
+        """Return the name and the file of a module that this process may hold in another state.
+
+        What is counted is the file; for what runs in this process, ask here whether it is that.
+        None if it is.
+        """
+        return edited_module(self.files)
+
     def fingerprint(self, value):
         """Return the fingerprint of a value."""
         return make_hash(python_state(), self.part(value))
@@ -87,13 +96,21 @@ class Fingerprinter:
         except RecursionError as error:
             raise FingerprintError(value, "it is nested too deeply") from error
 
-    def shared(self, value):
-        """Return the fingerprint of a part that does not change, found once per object."""
+    def shared(self, value, content=None):
+        """Return the fingerprint of a part that does not change, found once per object.
+
+        Parameters
+        ----------
+        value : object
+            The part.
+        content : callable, default=None
+            What of it counts; by default the value itself.
+        """
         known, found = self._shared.get(id(value), (None, None))
         if isinstance(known, weakref.ref):
             known = known()
         if known is not value or found is None:
-            found = self.part(value)
+            found = self.part(value if content is None else content(value))
             self._shared[id(value)] = _reference(value), found
         return found
 

@@ -2,6 +2,17 @@
 
 import hashlib
 
+# Hashes have 20 bytes, so that nothing else may.
+_LONGEST = 19
+
+
+def short_or_hash(kind, text):
+    """Return a kind and a text themselves if they are short, else a hash of them."""
+    whole = f"{kind}:{text}"
+    if len(whole) <= _LONGEST and whole.isascii():
+        return whole.encode()
+    return make_hash(kind, text)
+
 
 def make_hash(*parts):
     """Hash texts, bytes and buffers; only the last may be a buffer."""

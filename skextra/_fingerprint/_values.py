@@ -19,7 +19,7 @@ from skextra._fingerprint._code import (
     modules_of_function,
 )
 from skextra._fingerprint._errors import FingerprintError
-from skextra._fingerprint._hashing import make_hash, sorted_items
+from skextra._fingerprint._hashing import make_hash, short_or_hash, sorted_items
 
 _SCALARS = {type(None), bool, float, complex, str, bytes, type(Ellipsis), type(NotImplemented)}
 _CODE = types.FunctionType, type
@@ -63,12 +63,12 @@ class Walk:
         self._is_fixed = True  # whether all that code referred to is
 
     def visit(self, value):
-        """Return the fingerprint of a value, or of a part of it."""
+        """Return the fingerprint of a value, or of a part of it; what is short, as it is."""
         kind = type(value)
         if kind in _SCALARS:
-            return make_hash(kind.__name__, repr(value))
+            return short_or_hash(kind.__name__, repr(value))
         if kind is int:
-            return make_hash("int", hex(value))
+            return short_or_hash("int", hex(value))
         if isinstance(value, _CODE):
             module = self._module_of(value)
             if module is not None:

@@ -34,6 +34,33 @@ def versions():
     return found
 
 
+# Who requires one of these computes, most likely.
+_SCIENTIFIC = {"numpy", "scipy", "scikit-learn", "torch"}
+
+
+@functools.cache
+def version_of(name):
+    """Return the version of Python or of an installed distribution, None if it is not there."""
+    if name in versions():
+        return versions()[name]
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def loaded_versions():
+    """Return `versions`, and those of all that this program has imported and that computes too."""
+    found = dict(versions())
+    owners = metadata.packages_distributions()
+    packages = {name.partition(".")[0] for name in list(sys.modules)}
+    for name in {owner for package in packages for owner in owners.get(package, ())}:
+        distribution = _Distribution(metadata.distribution(name))
+        if distribution.requires & _SCIENTIFIC:
+            found.setdefault(distribution.name, distribution.version)
+    return found
+
+
 @functools.cache
 def is_of_python(file):
     """Whether a file is of the standard library."""

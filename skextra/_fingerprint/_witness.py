@@ -18,7 +18,7 @@ _OWN = f"{__name__.partition('.')[0]}."  # workers import more of this package a
 
 # Of this process, a worker: what it has imported and not yet said.
 _unsaid = {}
-_held = {}  # all that it has imported: the hash of each file, by module
+_contents = {}  # the hash of what each module was imported from
 _get_code = importlib.machinery.SourceFileLoader.get_code
 _create_module = importlib.machinery.ExtensionFileLoader.create_module
 
@@ -40,6 +40,11 @@ def unsaid_imports():
     found = dict(_unsaid)
     _unsaid.clear()
     return found
+
+
+def imported_content(name):
+    """Return the hash of what this process imported a module from; None if it is no worker."""
+    return _contents.get(name)
 
 
 def _get_code_as_read(loader, name):
@@ -85,7 +90,7 @@ def _read(file):
 def _note(name, file, content, is_preloaded=False):
     digest = hashlib.sha1(content, usedforsecurity=False).hexdigest()
     _unsaid[name] = os.path.abspath(file), digest, is_preloaded
-    _held[name] = digest
+    _contents[name] = digest
 
 
 def holds(files):
@@ -96,7 +101,7 @@ def holds(files):
     files : dict
         The hashes of files, by module. What is not imported yet counts as held.
     """
-    return all(_held.get(name, digest) == digest for name, digest in files.items())
+    return all(_contents.get(name, digest) == digest for name, digest in files.items())
 
 
 class Held:
@@ -117,6 +122,19 @@ class Held:
             self._modules[name] = file, content
             is_preloaded |= name.startswith(_OWN)
             (self._preloaded if is_preloaded else self._imported).add(name)
+
+    def without_preloaded(self):
+        """Return a copy that knows only what tasks have imported; None if that is nothing."""
+        if not self._imported:
+            return None
+        copy = Held()
+        copy._imported, copy._reloaded = set(self._imported), set(self._reloaded)
+        copy._modules = {name: self._modules[name] for name in self._imported}
+        return copy
+
+    def imported(self):
+        """Return the hash of each file that tasks have imported, by module."""
+        return {name: self._modules[name][1] for name in self._imported}
 
     def is_stale(self):
         """Whether a file has changed since the worker imported it, and another may hold it."""

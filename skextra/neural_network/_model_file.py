@@ -5,6 +5,11 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from skextra.neural_network._inputs._images import ImageTransform
+from skextra.neural_network._networks._callables import (
+    describe,
+    has_no_name,
+    have_same_name,
+)
 from skextra.neural_network._state import restore_net
 from skextra.neural_network._tensor_file import (
     as_text,
@@ -16,6 +21,7 @@ from skextra.neural_network._tensor_file import (
     recipe_as_text,
     write,
 )
+from skextra.neural_network._training._frozen import frozen_names
 from skextra.neural_network._tumor_cnn import TumorCNNClassifier
 
 _HISTORY = ("n_iter_", "best_epoch_", "loss_curve_", "validation_scores_")
@@ -31,15 +37,16 @@ def save_model(classifier, path):
     Parameters
     ----------
     classifier : TumorCNNClassifier
-        A fitted classifier. What its `architecture` names is kept by its name, a class of your
-        own as well.
+        A fitted classifier. Its `architecture` is kept by its name, a class or function of your
+        own as well, and a partial by its arguments too.
     path : str or path
         The file; one that is there is replaced. The usual suffix is ``.safetensors``.
 
     Raises
     ------
     ValueError
-        If a parameter cannot be written as text: a callable, or a RandomState instance.
+        If a parameter cannot be written as text: a callable, or a RandomState instance; or if
+        `architecture` is a lambda, which has no name.
     TypeError
         If `classifier` is no TumorCNNClassifier, or its classes are neither numbers nor strings.
 
@@ -72,6 +79,12 @@ def save_model(classifier, path):
     check_is_fitted(classifier)
     classifier = classifier._snapshot()  # a fit in another thread does not reach it
     transform = classifier._transform
+    if has_no_name(classifier.architecture):
+        raise ValueError(
+            f"architecture={describe(classifier.architecture)} has no name by which load_model "
+            "could know it again; pickle refuses a lambda as well. Give fit a function made by "
+            "def, at the top level of a module, or a functools.partial of one."
+        )
     tensors = {
         "scaling.scale": torch.tensor(transform.scale),
         "scaling.offset": torch.tensor(transform.offset),
@@ -79,7 +92,11 @@ def save_model(classifier, path):
     }
     if classifier.net_ is not None:
         tensors |= network_tensors(classifier.net_.predictor)
-    description = {
+    network = {}
+    if classifier.net_ is not None:
+        module = classifier.net_.predictor
+        network = {"network": type(module).__name__, "frozen": frozen_names(module)}
+    description = network | {
         "parameters": {
             name: as_text(name, value) for name, value in classifier.get_params(deep=False).items()
         },
@@ -105,9 +122,9 @@ def load_model(path, *, architecture=None):
     ----------
     path : str or path
         The file.
-    architecture : type, default=None
-        The class of :class:`torch.nn.Module` of a classifier that was trained with a class of
-        your own. The file holds its name only.
+    architecture : callable, default=None
+        The `architecture` of a classifier that was trained with a class or function of your own:
+        the file holds its name only, and one of another name is refused.
 
     Returns
     -------
@@ -133,13 +150,13 @@ def load_model(path, *, architecture=None):
 
 def _restore(path, description, tensors, architecture):
     """Return the classifier that was described."""
-    parameters = description["parameters"]
+    parameters, made_by = description["parameters"], None
     if isinstance(parameters["architecture"], dict):
-        name = parameters["architecture"]["class"]
+        ((kind, made_by),) = parameters["architecture"].items()
         if architecture is None:
             raise ValueError(
-                f"{path} holds the weights of a network of the class {name}, which is not in the "
-                "file: give it as architecture=."
+                f"{path} holds the weights of a network that the {kind} {made_by} has made, which "
+                "is not in the file: give it as architecture=."
             )
         parameters["architecture"] = architecture
     elif architecture is not None:
@@ -175,5 +192,12 @@ def _restore(path, description, tensors, architecture):
     classifier._origin = classifier._present_origin()
     classifier.net_ = None
     if len(classifier.classes_) > 1:
-        classifier.net_ = restore_net(classifier, network_of(tensors))
+        frozen = description.get("frozen")
+        classifier.net_ = restore_net(classifier, network_of(tensors), frozen=frozen)
+    if made_by is not None and not have_same_name(made_by, describe(architecture)):
+        # Weights that fit may belong to another network all the same.
+        raise ValueError(
+            f"{path} holds the weights of a network that {made_by} has made, but "
+            f"architecture={describe(architecture)} is given. Give the one that was trained."
+        )
     return classifier

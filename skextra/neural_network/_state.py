@@ -8,6 +8,7 @@ import torch
 
 from skextra.neural_network._inputs._images import ImageTransform
 from skextra.neural_network._networks._architectures import build_module, is_ours
+from skextra.neural_network._training._frozen import freeze, frozen_names
 from skextra.neural_network._training._net import build_net
 from skextra.neural_network._training._runtime import one_thread
 
@@ -15,7 +16,7 @@ FORMAT = 1
 
 
 class OwnModule:
-    """A module whose class is the user's, which pickle stores as it is.
+    """A module that a class or function of the user's has made, which pickle stores as it is.
 
     Parameters
     ----------
@@ -33,9 +34,9 @@ class OwnModule:
     def __getstate__(self):
         """Tell skops, which asks for the state, what to use."""
         raise TypeError(
-            f"A network of the class {type(self.module).__name__}, which is your own, can be "
-            "stored by skextra.neural_network.save_model, pickle or joblib, but not as a state "
-            "of plain values, as skops needs it."
+            f"A network of the class {type(self.module).__name__}, which your own code has made, "
+            "can be stored by skextra.neural_network.save_model, pickle or joblib, but not as a "
+            "state of plain values, as skops needs it."
         )
 
 
@@ -47,18 +48,22 @@ def plain_state(attributes):
     state["_state_format"] = FORMAT
     state["_transform"] = asdict(state["_transform"])
     net = state.pop("net_")
-    state["_network"] = None if net is None else _plain_net(net)
+    state["_network"] = None if net is None else _plain_net(net, state["_origin"][0])
     return state
 
 
-def _plain_net(net):
+def _plain_net(net, architecture):
     module, optimizer = net.predictor, net.optimizer_
+    if optimizer is not None and not net.optimizer_fits:
+        optimizer = None  # the next call makes another one
     plain = {
         "history": list(net.history),
         "optimizer": None if optimizer is None else _to_arrays(optimizer.state_dict()),
     }
-    if is_ours(module):
+    if isinstance(architecture, str):
         plain["weights"] = _to_arrays(dict(module.state_dict()))
+        if frozen := frozen_names(module):
+            plain["frozen"] = frozen
     else:
         plain["module"] = OwnModule(module if net.device == "cpu" else copy.deepcopy(module).cpu())
     return plain
@@ -101,12 +106,12 @@ def _take_over_older(estimator, state):
     net = state["net_"]
     if net is not None:
         plain = {} if net.optimizer_ is None else {"optimizer": net.optimizer_.state_dict()}
-        weights = net.module_.state_dict() if is_ours(net.module_) else None
+        weights = net.module_.state_dict() if isinstance(estimator.architecture, str) else None
         module = None if weights else OwnModule(net.module_)
         estimator.net_ = restore_net(estimator, weights, module, list(net.history), **plain)
 
 
-def restore_net(estimator, weights=None, module=None, history=(), optimizer=None):
+def restore_net(estimator, weights=None, module=None, history=(), optimizer=None, *, frozen=None):
     """Return the net of a classifier whose other attributes are there.
 
     No thread is started meanwhile: a program that reads a model may fork afterwards.
@@ -119,9 +124,13 @@ def restore_net(estimator, weights=None, module=None, history=(), optimizer=None
             image_shape = (*estimator._transform.size, estimator.image_shape_[2])
             with torch.random.fork_rng(devices=[]):  # initial weights, which are replaced
                 module = build_module(
-                    estimator.architecture, image_shape, n_classes, estimator.recipe_["dropout"]
+                    estimator._origin[0], image_shape, n_classes, estimator.recipe_["dropout"]
                 )
             module.load_state_dict(_to_tensors(weights))
+        frozen = frozen_names(module) if frozen is None else frozen
+        freeze(
+            module, []
+        )  # a net begins with an optimizer, which one that is frozen whole has not
         channels_last = is_ours(module)
         net = build_net(
             module,
@@ -131,6 +140,7 @@ def restore_net(estimator, weights=None, module=None, history=(), optimizer=None
             channels_last=channels_last,
         )
         net.end_training()
+        freeze(module, frozen)
         net.history.extend(history)
         if optimizer is not None:
             net.initialize_optimizer()

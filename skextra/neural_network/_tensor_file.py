@@ -2,7 +2,6 @@
 
 import hashlib
 import importlib.metadata
-import inspect
 import json
 import os
 from numbers import Integral, Real
@@ -13,6 +12,7 @@ import torch
 from safetensors import SafetensorError
 
 from skextra._atomic import write_whole
+from skextra.neural_network._networks._callables import describe
 
 FORMAT = 1
 _NETWORK = "network."  # begins the names of the tensors that are the network's
@@ -77,8 +77,8 @@ def as_text(name, value):
     """Return a parameter as JSON can hold it."""
     if name == "init_from":
         return None  # its weights have long become those of the classifier
-    if name == "architecture" and inspect.isclass(value):
-        return {"class": f"{value.__module__}.{value.__qualname__}"}
+    if name == "architecture" and not isinstance(value, str):
+        return {"class" if isinstance(value, type) else "callable": describe(value)}
     if name == "class_weight" and isinstance(value, dict):
         return [[_number(label), float(weight)] for label, weight in value.items()]
     if name == "image_shape" and value is not None:

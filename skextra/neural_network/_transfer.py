@@ -55,7 +55,9 @@ def _fitted(init_from):
 def _network_name(description):
     """Return the name of the class of the network in a file; its module may have moved."""
     architecture = description["parameters"]["architecture"]
-    if isinstance(architecture, dict):
+    if "network" in description:
+        return description["network"]
+    if isinstance(architecture, dict):  # files that older versions wrote
         return architecture["class"].rpartition(".")[2]
     factory, _ = find_architecture(architecture)
     return factory.__name__

@@ -10,7 +10,12 @@ from numbers import Integral, Real
 import numpy as np
 import torch
 from scipy.special import log_softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -23,6 +28,7 @@ from skextra._sklearn import (
     fit_context,
     with_callbacks,
 )
+from skextra.neural_network._features import FeatureExtractor
 from skextra.neural_network._html import NotebookTableMixin
 from skextra.neural_network._inputs._augmentation import AUGMENTATIONS
 from skextra.neural_network._inputs._images import (
@@ -43,6 +49,7 @@ from skextra.neural_network._networks._architectures import (
     find_architecture,
     is_ours,
 )
+from skextra.neural_network._networks._callables import are_same
 from skextra.neural_network._prediction import logits
 from skextra.neural_network._state import plain_state, restore_attributes
 from skextra.neural_network._training._checkpoint import Checkpoint
@@ -80,7 +87,14 @@ _PROGRESS = ("n_iter_", "best_epoch_", "loss_curve_", "validation_scores_", "rec
 UNSEEN = 1000.0  # how far under all others the logit of a class is that no row had
 
 
-class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+class TumorCNNClassifier(
+    NotebookTableMixin,
+    CallbackSupportMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    ClassifierMixin,
+    BaseEstimator,
+):
     r"""Convolutional network for brain MRI slices and other small images.
 
     A scikit-learn classifier around a skorch net: it takes arrays of images or flat rows, works
@@ -89,14 +103,17 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
 
     Parameters
     ----------
-    architecture : str or type, default="resnet"
-        The network, by name or as a class. ``"resnet"`` has residual blocks [2]_, ``"mobilenet"``
-        inverted residuals with depthwise convolutions [3]_. ``"sequential"`` is the reference:
-        three 3x3 convolutions with 32, 64 and 128 channels, each followed by ReLU and 2x2
-        max-pooling, then 256 units with dropout. ``"mlp"`` (256 hidden units) and ``"linear"``
-        (softmax regression) are baselines. A class of :class:`torch.nn.Module` is called with
+    architecture : str or callable, default="resnet"
+        The network, by name or as what makes it. ``"resnet"`` has residual blocks [2]_,
+        ``"mobilenet"`` inverted residuals with depthwise convolutions [3]_. ``"sequential"`` is
+        the reference: three 3x3 convolutions with 32, 64 and 128 channels, each followed by ReLU
+        and 2x2 max-pooling, then 256 units with dropout. ``"mlp"`` (256 hidden units) and
+        ``"linear"`` (softmax regression) are baselines. A class of :class:`torch.nn.Module`, or
+        any other callable such as a function that returns a pretrained network, is called with
         the image shape ``(height, width, channels)`` that the network sees and the number of
-        classes, and must return logits.
+        classes, and must return a module that returns logits. Weights with
+        ``requires_grad=False`` stay as they are, and batch norms of such weights in evaluation
+        mode.
     image_shape : tuple of int, default=None
         ``(height, width)`` or ``(height, width, channels)`` into which flat rows unfold. None
         takes a square where the number of features is one, else a strip of one row. For X of 3
@@ -240,7 +257,7 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
     """
 
     _parameter_constraints: dict = {
-        "architecture": [str, type],  # find_architecture suggests the nearest name
+        "architecture": [str, callable],  # find_architecture suggests the nearest name
         "image_shape": [tuple, list, None],
         "image_size": [_AUTO, Interval(Integral, 8, None, closed="left")],
         "max_epochs": [_AUTO, Interval(Integral, 1, None, closed="left")],
@@ -566,7 +583,7 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
         """Refuse parameters that ask for another network than the one that is trained on."""
         architecture, init_from, _ = self._origin
         changed = {}
-        if self.architecture != architecture:
+        if not are_same(self.architecture, architecture):
             changed["architecture"] = (architecture, self.architecture)
         if self.init_from is not init_from and self.init_from != init_from:
             changed["init_from"] = (init_from, self.init_from)
@@ -697,11 +714,9 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
 
     def _logits(self, X, stacklevel=5):
         """Return the logits of X as float64 of shape (n_samples, n_classes)."""
-        rows = check_rows(self, X, reset=False)
+        rows = self._rows_to_predict(X, stacklevel + 1)
         if self.net_ is None:
             return np.zeros((len(rows), 1))
-        self._transform.warn_of_other_range(rows, stacklevel)
-        self.net_.move_to(self._prediction_device())
         scores = self._logits_of(rows)
         if not self._seen.all():
             # No row of these classes had any weight. Their probability rounds to 0, and the value
@@ -709,6 +724,30 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
             least = scores[:, self._seen].min(axis=1, keepdims=True)
             scores[:, ~self._seen] = least - UNSEEN
         return scores
+
+    def _rows_to_predict(self, X, stacklevel):
+        """Return X as rows, and have the net compute where the parameter `device` says."""
+        rows = check_rows(self, X, reset=False)
+        if self.net_ is not None:
+            self._transform.warn_of_other_range(rows, stacklevel)
+            self.net_.move_to(self._prediction_device())
+        return rows
+
+    def _features_of(self, rows):
+        """Return what the last layer gets for rows, as float64."""
+        if self.net_ is None:
+            raise ValueError(
+                "transform needs a network, but the training set had one class only. Fit on two "
+                "classes or more."
+            )
+        flip = self.recipe_["flip_at_prediction"]
+        return logits(self.net_, self._transform, rows, flip=flip, adapt=FeatureExtractor)
+
+    @property
+    def _n_features_out(self):
+        """Number of features that `transform` returns, which get_feature_names_out asks for."""
+        fitted = self._fitted()
+        return fitted._features_of(np.zeros((1, fitted.n_features_in_), np.float32)).shape[1]
 
     def _log_proba(self, X):
         logarithms = log_softmax(self._logits(X, stacklevel=6), axis=1)
@@ -798,6 +837,32 @@ class TumorCNNClassifier(NotebookTableMixin, CallbackSupportMixin, ClassifierMix
             Each row sums to 1; the columns stand in the order of `classes_`.
         """
         return np.exp(self._fitted()._log_proba(X))
+
+    def transform(self, X):
+        """Return the features that the last layer of the network gets, for other classifiers.
+
+        In a pipeline, :class:`sklearn.frozen.FrozenEstimator` keeps a fitted network from being
+        fitted again.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), (n_samples, height, width) or \
+                (n_samples, height, width, channels)
+            Images or flat rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features_out), dtype float64
+            Features, flattened; means of those of the image and its mirror image where
+            predictions ask both.
+
+        Raises
+        ------
+        ValueError
+            If the training set had one class, as there is no network then.
+        """
+        fitted = self._fitted()
+        return fitted._features_of(fitted._rows_to_predict(X, stacklevel=5))
 
     def predict(self, X):
         """Return the most probable class of each image.

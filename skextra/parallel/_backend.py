@@ -19,13 +19,16 @@ from joblib.parallel import (
     cpu_count,
 )
 
-from skextra.parallel._joblib import fail_call, has_failed
+from skextra.parallel._engines import count_cluster_slots
+from skextra.parallel._joblib import dispatch_more, fail_call, has_failed
 from skextra.parallel._journal._recorder import Recorder
 from skextra.parallel._messages import INITIALIZER, SETTINGS, pack
 from skextra.parallel._options import Options
 from skextra.parallel._reuse import close_keeper, open_keeper
+from skextra.parallel._scheduling._cluster import open_cluster_scheduler
 from skextra.parallel._scheduling._current import get_scheduler
 from skextra.parallel._scheduling._session import SessionOptions, open_session
+from skextra.parallel._sharing._contents import ContentStore
 from skextra.parallel._sharing._store import Store
 from skextra.parallel._worker._loading import check_not_loading
 from skextra.parallel._worker._surroundings import Settings
@@ -35,12 +38,23 @@ from skextra.parallel._worker._threads import with_more_limits
 # workers waiting: a batch should take about so long. At most so much work per worker is lost if a
 # program with a journal is killed.
 _BATCH_SECONDS = 0.03
+# On a cluster, handing one out takes some milliseconds.
+_CLUSTER_BATCH_SECONDS = 0.2
+# A cluster without workers gets so many tasks, so that it starts some.
+_MIN_CLUSTER_SLOTS = 2
 
 _call_numbers = itertools.count()
 
 
-def _make_store(max_nbytes=2**20, mmap_mode="r", temp_folder=None, **others):
+def _make_store(max_nbytes=2**20, mmap_mode="r", temp_folder=None, cluster=None, **others):
     """Return what shares the large arguments, from joblib's options for that."""
+    if cluster is not None:
+        if mmap_mode not in ("r", "c", None):
+            raise ValueError(
+                f"mmap_mode={mmap_mode!r} lets tasks write to arrays of this program, which tasks "
+                'on a cluster cannot: leave it at "r", and have them return what they would write.'
+            )
+        return ContentStore(max_nbytes if mmap_mode is not None else None)
     return Store(max_nbytes, mmap_mode, temp_folder or os.environ.get("JOBLIB_TEMP_FOLDER"))
 
 
@@ -76,7 +90,13 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         Names of devices, such as ``["cuda:0", "cuda:1"]``. Each task gets a slot on one of them,
         and `leased_device` says on which.
     tasks_per_device : int, default=1
-        How many tasks may use one device at once.
+        How many tasks may use one device at once; on a cluster, on each of its nodes.
+    cluster : distributed.Client, str or Dask cluster, default=None
+        A Dask cluster whose nodes run the tasks: a client of it, or what `distributed.Client`
+        takes as an address. Without `n_jobs`, or with -1, each of its slots is used, also of
+        nodes that come later. None for worker processes of this machine.
+    patience : float, default=300
+        For how many seconds a call waits for a cluster that has no worker.
     reuse_steps : bool, default=False
         Whether steps of scikit-learn's pipelines that are equal, and are fitted to equal data, are
         fitted once for all tasks of a call.
@@ -121,6 +141,8 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         journal=None,
         devices=None,
         tasks_per_device=1,
+        cluster=None,
+        patience=300.0,
         reuse_steps=False,
         reuse_bytes=None,
     ):
@@ -135,6 +157,8 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
             journal=journal,
             devices=devices,
             tasks_per_device=tasks_per_device,
+            cluster=cluster,
+            patience=patience,
             reuse_steps=reuse_steps,
             reuse_bytes=reuse_bytes,
         )
@@ -145,6 +169,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         self._unseeded_calls = collections.Counter()  # so far, with this configuration
         self._workers = None  # the session; joblib's tests look at it by this name
         self._sharing = None
+        self._cluster_scheduler = None
         self._keeper = None
 
     @property
@@ -160,12 +185,14 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
     @property
     def runs_on_this_machine(self):
         """Whether its workers are processes of this machine."""
-        return True
+        return self._options.cluster is None
 
     @property
     def default_n_jobs(self):
         """How many tasks run at once if the caller does not say."""
         options = self._options
+        if options.cluster is not None:
+            return -1
         if options.devices is not None:
             return max(2, len(options.devices) * options.tasks_per_device)
         return 2 if options.need_workers else 1
@@ -194,14 +221,16 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
             return 2 if self._can_start_processes() else 1
         return n_at_once if n_at_once == 1 or self._can_start_processes() else 1
 
-    @staticmethod
-    def _n_at_once(n_jobs):
+    def _n_at_once(self, n_jobs):
+        cluster = self._options.cluster
         if n_jobs == 0:
             raise ValueError("n_jobs == 0 in Parallel has no meaning")
         if n_jobs is None:
-            return 1
+            n_jobs = 1 if cluster is None else -1
         if n_jobs < 0:
-            n_jobs = max(cpu_count() + 1 + n_jobs, 1)
+            n_slots = cpu_count() if cluster is None else count_cluster_slots(cluster)
+            least = 1 if cluster is None else _MIN_CLUSTER_SLOTS
+            n_jobs = max(n_slots + 1 + n_jobs, least)
         return n_jobs
 
     def _can_start_processes(self):
@@ -257,14 +286,20 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
             backend._is_of_one_parallel = True
             raise FallbackToBackend(backend)
         self._options = self._configured_options.updated(options)
-        n_at_once = self._n_at_once(n_jobs)
+        # All slots of a cluster, however many there will be.
+        follows_cluster = self._options.cluster is not None and n_jobs in (None, -1)
+        n_at_once = sys.maxsize if follows_cluster else self._n_at_once(n_jobs)
         n_jobs = self.effective_n_jobs(n_jobs)
         if n_jobs == 1:
             raise FallbackToBackend(SequentialBackend(nesting_level=self.nesting_level))
         check_not_loading()
         self.parallel = parallel
-        self._sharing = _make_store(**options)
+        self._sharing = _make_store(**{**options, "cluster": self._options.cluster})
         try:
+            if self._options.cluster is not None:
+                self._cluster_scheduler = open_cluster_scheduler(
+                    self._options.cluster, self._options.patience, self._dispatch_more
+                )
             if self._options.journal is not None:
                 self._recorder = self._open_journal()
             if self._options.reuse_steps:
@@ -281,9 +316,10 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         Returns
         -------
         n_calls : int
-            So many that a batch takes about 30 ms.
+            So many that a batch takes about 30 ms, or 200 ms on a cluster.
         """
-        return self._workers.durations.batch_size(_BATCH_SECONDS)
+        seconds = _BATCH_SECONDS if self.runs_on_this_machine else _CLUSTER_BATCH_SECONDS
+        return self._workers.durations.batch_size(seconds)
 
     def start_call(self):
         """Forget how long the calls of the last ``Parallel`` took, and what its tasks changed."""
@@ -335,6 +371,9 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
             self._workers.close()
             self._workers.wait()
             self._workers = None
+        scheduler, self._cluster_scheduler = self._cluster_scheduler, None
+        if scheduler is not None:
+            scheduler.shut_down()
         if self._sharing is not None:
             self._sharing.close()
             self._sharing = None
@@ -373,7 +412,29 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         environment = super()._prepare_worker_env(n_jobs)
         return with_more_limits(environment, share, n_threads is not None)
 
+    def _dispatch_more(self, n_slots):
+        """Have joblib hand out more tasks: a cluster has got more slots."""
+        arguments = self.parallel, 2 * n_slots  # joblib's pre_dispatch
+        threading.Thread(target=dispatch_more, args=arguments, daemon=True).start()
+
+    def _cluster_settings(self):
+        """Return settings in which each node of a cluster fills in what is its own."""
+        environment, n_threads = {}, self._options.inner_max_num_threads
+        if n_threads is not None:
+            limits = self._prepare_worker_env(1).items()
+            environment = {name: value for name, value in limits if value == str(n_threads)}
+        return Settings(
+            environment=environment,
+            directory=None,
+            sys_path=[],
+            nested_backend=self.get_nested_backend(),
+            max_nbytes=None,  # results come in messages
+            n_call=next(_call_numbers),
+        )
+
     def _settings(self, n_jobs):
+        if not self.runs_on_this_machine:
+            return self._cluster_settings()
         try:
             directory = os.getcwd()
         except OSError:  # removed
@@ -405,7 +466,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
             is_journaled=self._recorder is not None,
         )
         return open_session(
-            get_scheduler(),
+            self._cluster_scheduler or get_scheduler(),
             n_jobs,
             session_options,
             self._fail_call,

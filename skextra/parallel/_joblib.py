@@ -6,7 +6,7 @@ so that a change in joblib is mended in one place.
 
 import contextlib
 
-from joblib.parallel import BatchCompletionCallBack
+from joblib.parallel import BatchCompletionCallBack, ThreadingBackend
 
 
 def fail_call(parallel, error):
@@ -44,3 +44,25 @@ def count_as_own_worker():
         from joblib.externals.loky import process_executor
 
         process_executor._CURRENT_DEPTH += 1
+
+
+def thread_limits(n_jobs):
+    """Return the variables that limit the threads of each of so many worker processes."""
+    return ThreadingBackend()._prepare_worker_env(n_jobs)
+
+
+def dispatch_more(parallel, n_batches):
+    """Have a running ``Parallel`` hand out more batches than it has been told to at its start.
+
+    Parameters
+    ----------
+    parallel : joblib.Parallel
+        The call.
+    n_batches : int
+        How many more, if there are so many.
+    """
+    for _ in range(n_batches):
+        # None when all is handed out; with a joblib that has renamed it, no more than before.
+        if getattr(parallel, "_original_iterator", None) is None:
+            return
+        parallel.dispatch_next()

@@ -71,6 +71,17 @@ def describe_fit(args, kwargs, short):
     return f"{text} (_fit_and_score)"
 
 
+def place_of_fit(function, kwargs):
+    """List words that say of which candidate and split a fit is; none for another call."""
+    if not is_fit(function):
+        return []
+    words = []
+    for word, key in (("candidate", "candidate_progress"), ("split", "split_progress")):
+        if kwargs.get(key):
+            words += [word, str(kwargs[key][0])]
+    return words
+
+
 def takes_error_score(call):
     """Whether a fit that fails is to get a score instead."""
     function, _, kwargs = call

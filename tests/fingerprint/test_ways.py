@@ -224,6 +224,10 @@ import json, os, sys
 sys.dont_write_bytecode = True
 import numpy, pandas, scipy.sparse, sklearn.pipeline
 from skextra._fingerprint import fingerprint
+# What all ways need is imported and looked up before the forks, and then only shared.
+import dataclasses, gc, importlib, sklearn.linear_model, sklearn.metrics, sklearn.pipeline
+fingerprint([sklearn.linear_model.Ridge, pandas.DataFrame(), scipy.sparse.csr_array])
+gc.freeze()
 for folder, program in json.load(sys.stdin):
     pid = os.fork()
     if not pid:

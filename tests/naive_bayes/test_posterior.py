@@ -6,7 +6,12 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.special import log_softmax
 
-from skextra.naive_bayes._posterior import log_normalise, most_probable, normalise
+from skextra.naive_bayes._posterior import (
+    log_normalise,
+    most_probable,
+    normalise,
+    normalise_relative,
+)
 
 
 def blocks(n_classes):
@@ -30,6 +35,25 @@ def test_probabilities_agree_with_fifty_digits(n_classes):
             # A difference of 700 is known to one part in 1e16: its exp to one in 1e13.
             assert_allclose(proba[:, row], exact(block[:, row]), rtol=1e-12, atol=5e-324)
         assert_allclose(proba.sum(axis=0), 1.0, rtol=1e-14)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 20])
+def test_ratios_to_the_last_class_give_the_probabilities(n_classes):
+    finished = []
+    for block in blocks(n_classes):
+        ratios = block[:-1] - block[-1]
+        out = np.full(block.shape, -1.0)
+        finished.append(normalise_relative(ratios.copy(), out))
+        if not finished[-1]:
+            assert (out == -1.0).all()
+            assert abs(ratios).max() > 680
+            continue
+        for row in range(0, 500, 25):
+            column = np.append(ratios[:, row], 0.0)
+            assert_allclose(out[:, row], exact(column), rtol=1e-12, atol=5e-324)
+        assert_allclose(out.sum(axis=0), 1.0, rtol=1e-14)
+    assert finished[:4] == [True] * 4
+    assert not finished[-1]
 
 
 @pytest.mark.parametrize("n_classes", [1, 2, 3, 20])

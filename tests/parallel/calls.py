@@ -1,5 +1,7 @@
 """What the tests of calls have in common: the backend in short, and a look at memory."""
 
+import os
+import re
 from pathlib import Path
 
 from joblib import Parallel, delayed
@@ -21,3 +23,11 @@ def pss_megabytes(pid):
         if line.startswith("Pss:"):
             return int(line.split()[1]) / 1024
     return 0
+
+
+def shared_memory_of(pid):
+    """Return the names in /dev/shm that hold the number of a process as a word of its own.
+
+    joblib's names end in many random digits, in which any number may be found.
+    """
+    return [name for name in os.listdir("/dev/shm") if str(pid) in re.split("[_-]", name)]

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from skextra.neural_network._networks._callables import build_from_callable, refuse_module
 from skextra.neural_network._recipes import BASELINE, MOBILE, REFERENCE, RESIDUAL, Recipe
 
 
@@ -244,16 +245,17 @@ ARCHITECTURES = {
 
 
 def find_architecture(architecture):
-    """Return (factory taking image_shape, n_classes and dropout, recipe) of a name or class."""
+    """Return (factory taking image_shape, n_classes and dropout, recipe) of a name or callable."""
     if not isinstance(architecture, str):
-        # A class of the user's takes what the contract names and brings its own dropout.
+        refuse_module(architecture)
+        # A callable of the user's takes what the contract names and brings its own dropout.
         return partial(_build_custom, architecture), Recipe()
     if architecture not in ARCHITECTURES:
         near = difflib.get_close_matches(architecture.lower(), ARCHITECTURES, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(
             f"architecture={architecture!r} is unknown. There are {', '.join(ARCHITECTURES)}, or "
-            f"give a class of torch.nn.Module.{hint}"
+            f"give a class of torch.nn.Module or another callable.{hint}"
         )
     return ARCHITECTURES[architecture]
 
@@ -264,18 +266,13 @@ def is_ours(module):
 
 
 def build_module(architecture, image_shape, n_classes, dropout):
-    """Return the network that a name or a class stands for, in single precision.
+    """Return the network that a name or a callable stands for, in single precision.
 
     torch's default precision, which the program may have set to double, does not matter.
     """
     factory, _ = find_architecture(architecture)
-    module = factory(image_shape, n_classes, dropout)
-    if not isinstance(module, nn.Module):
-        raise TypeError(
-            f"architecture={architecture!r} returned {type(module).__name__}, no torch.nn.Module."
-        )
-    return module.float()
+    return factory(image_shape, n_classes, dropout).float()
 
 
-def _build_custom(module_class, image_shape, n_classes, dropout):
-    return module_class(image_shape, n_classes)
+def _build_custom(architecture, image_shape, n_classes, dropout):
+    return build_from_callable(architecture, image_shape, n_classes)

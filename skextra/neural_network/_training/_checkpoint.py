@@ -10,12 +10,14 @@ from time import perf_counter
 import torch
 
 from skextra._atomic import remove_parts, write_whole
-from skextra._fingerprint import fingerprint
+from skextra._fingerprint import Fingerprinter, note_imports
 
 _FORMAT = 1
 # A fit that stores its state after every epoch would spend its time on that where epochs are
 # short: at most this share of the time goes there.
 _SHARE_OF_TIME = 0.05
+
+note_imports()  # a training runs in this process, maybe with modules whose files are edited then
 
 
 class Checkpoint:
@@ -39,7 +41,16 @@ class Checkpoint:
     def __init__(self, folder, settings, arrays, module):
         weights = [tensor.detach().cpu().numpy() for tensor in module.state_dict().values()]
         versions = importlib.metadata.version("skextra"), torch.__version__
-        key = fingerprint((_FORMAT, versions, settings, arrays, weights)).hex()[:32]
+        fingerprinter = Fingerprinter()
+        parts = _FORMAT, versions, settings, arrays, weights
+        key = fingerprinter.fingerprint(parts).hex()[:32]
+        edited = fingerprinter.edited_module()
+        if edited is not None:
+            raise ValueError(
+                f"checkpoint: the module {edited[0]} may run in another state than its file "
+                f"{edited[1]} has now: that was changed after this program imported it. Import it "
+                "again (importlib.reload), or start the program again."
+            )
         Path(folder).mkdir(parents=True, exist_ok=True)
         self.path = Path(folder, f"fit-{key}.ckpt")
         self._saved, self._cost = -float("inf"), 0.0

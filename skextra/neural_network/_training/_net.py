@@ -11,6 +11,7 @@ import torch
 from torch import optim
 from torch.nn import functional
 
+from skextra.neural_network._training._frozen import frozen_layers, trained_weights
 from skextra.neural_network._training._muon import Muon
 from skextra.neural_network._training._norms import (
     MIN_STREAMED_ROWS,
@@ -98,6 +99,7 @@ class TrainingNet(skorch.NeuralNet):
     _evaluated = None  # the module that predicts, until the next update
     _folded = None  # see `_prediction.for_inference`
     _has_learnt = False  # whether there was an update
+    _frozen = ()  # layers that stay in evaluation mode, while an epoch lasts
     is_streamed = False  # whether more rows may come, in other calls
     averaged = None
     memory_format = torch.channels_last
@@ -146,6 +148,8 @@ class TrainingNet(skorch.NeuralNet):
 
     def infer(self, x, **fit_params):
         """Return the module's outputs, computed in bfloat16 where the recipe says so."""
+        for layer in self._frozen:  # skorch puts the whole module in training mode
+            layer.training = False
         # A context for each step: the weights that it has cast are kept until it ends.
         with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe["mixed_precision"]):
             outputs = super().infer(x, **fit_params)
@@ -200,7 +204,7 @@ class TrainingNet(skorch.NeuralNet):
         """Go once through the batches and return the mean loss a row."""
         if self.optimizer_ is None:
             self.initialize_optimizer()
-        self._batches = batches
+        self._batches, self._frozen = batches, frozen_layers(self.module_)
         self._schedule, self._position = schedule, (epoch, batches.n_batches)
         n_epochs = len(self.history)
         try:
@@ -210,7 +214,7 @@ class TrainingNet(skorch.NeuralNet):
             del self.history[n_epochs:]  # an epoch that did not end
             raise
         finally:
-            self._schedule = None  # a net that is pickled carries no schedule
+            self._schedule, self._frozen = None, ()  # a net that is pickled carries neither
         steps = self.history[-1].pop("batches")  # it grows without bound and would be pickled
         losses = [step["train_loss"] for step in steps]
         loss = float(np.average(losses, weights=[step["train_batch_size"] for step in steps]))
@@ -237,16 +241,26 @@ class TrainingNet(skorch.NeuralNet):
         self.module_.zero_grad(set_to_none=True)
         self.module_.eval()
 
+    @property
+    def optimizer_fits(self):
+        """Whether the optimizer has the weights to train: the user may freeze or thaw some."""
+        known = {id(value) for group in self.optimizer_.param_groups for value in group["params"]}
+        trained = {id(value) for value in self.module_.parameters() if value.requires_grad}
+        return known == trained
+
     def take_recipe(self, recipe):
         """Train as another recipe says from now on, with what the optimizer has come to."""
         before, self.recipe = self.recipe, recipe
         self.lr = recipe["learning_rate"]
+        if self.optimizer_ is None:
+            return
+        has_same_weights = self.optimizer_fits
         names = ("optimizer", "learning_rate", "weight_decay")
-        if self.optimizer_ is None or all(before[name] == recipe[name] for name in names):
+        if has_same_weights and all(before[name] == recipe[name] for name in names):
             return
         state = self.optimizer_.state_dict()["state"]
         self.initialize_optimizer()
-        if before["optimizer"] == recipe["optimizer"]:
+        if has_same_weights and before["optimizer"] == recipe["optimizer"]:
             groups = self.optimizer_.state_dict()["param_groups"]
             self.optimizer_.load_state_dict({"state": state, "param_groups": groups})
 
@@ -325,25 +339,29 @@ def check_outputs(module, outputs, shape):
 
 
 class WeightAverage:
-    """Exponential moving average of a module's weights and buffers.
+    """Exponential moving average of what training changes in a module: weights and batch norms.
 
-    Its memory grows to `decay` with the number of updates, so that a short training is not
-    averaged with its random beginning.
+    Frozen weights and all other buffers are copied. Its memory grows to `decay` with the number
+    of updates, so that a short training is not averaged with its random beginning.
     """
 
     def __init__(self, module, decay):
         self.module = copy.deepcopy(module).requires_grad_(False)
         self.decay, self.n_updates = decay, 0
-        averages, values = self.module.state_dict(), module.state_dict()
-        self._pairs = list(zip(averages.values(), values.values(), strict=True))
+        averages, norms = self.module.state_dict(), set(norms_of(module))
+        trained = {name for name, value in module.named_parameters() if value.requires_grad}
+        self._pairs = [
+            (averages[name], value, name in trained or name.rpartition(".")[0] in norms)
+            for name, value in module.state_dict().items()
+        ]
 
     @torch.no_grad()
     def update(self):
         """Move the average towards the present weights of the module."""
         self.n_updates += 1
         share = 1 - min(self.decay, (1 + self.n_updates) / (10 + self.n_updates))
-        for average, present in self._pairs:
-            if average.is_floating_point():
+        for average, present, is_trained in self._pairs:
+            if is_trained and average.is_floating_point():
                 average.lerp_(present, share)
             else:
                 average.copy_(present)
@@ -375,11 +393,11 @@ def build_net(module, recipe, device, n_classes, *, channels_last=True):
 
 
 def make_optimizer(module, recipe):
-    """Return the optimizer that a recipe names, for the weights of a module.
+    """Return the optimizer that a recipe names, for the weights of a module that are not frozen.
 
     A callable gets what it has a parameter for and does not carry itself.
     """
-    optimizer = recipe["optimizer"]
+    optimizer, trained = recipe["optimizer"], trained_weights(module)
     if isinstance(optimizer, str):
         # torch's Muon takes no convolutions.
         optimizer = Muon if optimizer == "Muon" else find_in_torch(optim, "optimizer", optimizer)
@@ -393,8 +411,8 @@ def make_optimizer(module, recipe):
     if isinstance(recipe["optimizer"], str) and "fused" in known:
         arguments["fused"] = True  # one pass over the weights instead of ten
     if "weight_decay" not in known or recipe["decay_norms"]:
-        return optimizer(module.parameters(), **arguments)
-    weights = [parameter for parameter in module.parameters() if parameter.ndim > 1]
-    others = [parameter for parameter in module.parameters() if parameter.ndim <= 1]
+        return optimizer(trained, **arguments)
+    weights = [parameter for parameter in trained if parameter.ndim > 1]
+    others = [parameter for parameter in trained if parameter.ndim <= 1]
     groups = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
     return optimizer(groups, **arguments)

@@ -5,6 +5,8 @@ import contextlib
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from skextra.neural_network._training._frozen import is_frozen
+
 # Rows whose activations are averaged: the error of a mean over 1,024 rows is a thirtieth of the
 # spread, and less than that over the places of each image.
 N_ROWS = 1024
@@ -21,7 +23,7 @@ def norms_of(module):
         for name, layer in module.named_modules()
         if isinstance(layer, _BatchNorm)
         and layer.running_mean is not None
-        and all(weights.requires_grad for weights in layer.parameters())
+        and not is_frozen(module, name)
     ]
 
 

@@ -1,6 +1,7 @@
 """What a training borrows from the process: generators, threads, a device."""
 
 import contextlib
+import ctypes
 import functools
 import os
 import threading
@@ -85,18 +86,42 @@ def threads_for(n_pixels):
     return contextlib.nullcontext() if n_pixels > SMALL_BATCH else one_thread()
 
 
+@contextlib.contextmanager
 def one_thread():
-    """Return a context in which the calling thread starts no other threads of OpenMP.
+    """Let the calling thread start no other threads of OpenMP.
 
     A process that forks after they were started cannot use them in the child: it would wait for
     ever for threads that were not forked.
     """
-    return _thread_pools().limit(limits=1, user_api="openmp")
+    torch.get_num_threads()  # torch sets the number when a thread first asks, and would undo this
+    libraries = _openmp().lib_controllers
+    before = [library.get_num_threads() for library in libraries]
+    # MKL follows OpenMP only until the program has called torch.set_num_threads.
+    before_mkl = _limit_mkl()(1)
+    try:
+        for library in libraries:
+            library.set_num_threads(1)
+        yield
+    finally:
+        for library, n_threads in zip(libraries, before, strict=True):
+            library.set_num_threads(n_threads)
+        _limit_mkl()(before_mkl)
 
 
 @functools.cache
-def _thread_pools():
-    return ThreadpoolController()
+def _limit_mkl():
+    """Return the function that limits the MKL in torch for the calling thread.
+
+    It takes the number of threads, 0 for no limit, and returns the last one. Where torch was
+    built without MKL it does nothing.
+    """
+    library = ctypes.CDLL(torch._C.__file__)
+    return getattr(library, "MKL_Set_Num_Threads_Local", lambda n_threads: 0)
+
+
+@functools.cache
+def _openmp():
+    return ThreadpoolController().select(user_api="openmp")
 
 
 def torch_device(device):

@@ -52,7 +52,15 @@ class Engine(abc.ABC):
     An engine finds what it needs in the attempt: `Attempt.message` (the pickled calls),
     `Attempt.options` (a `SessionOptions`: settings, initializer, time limit, devices) and
     `Attempt.answer`, which takes the results as they come.
+
+    Attributes
+    ----------
+    isolates_exclusive : bool
+        Whether the engine itself sees to it that an exclusive attempt has a machine to itself. If
+        not, the scheduler starts nothing else meanwhile.
     """
+
+    isolates_exclusive = False
 
     @abc.abstractmethod
     def has_room(self, options):

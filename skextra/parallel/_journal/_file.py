@@ -18,6 +18,8 @@ _NETWORK_FILE_SYSTEMS = {"9p", "afs", "ceph", "cifs", "fuse.sshfs", "glusterfs",
 _NETWORK_FILE_SYSTEMS |= {"nfs", "nfs4", "ncpfs", "smb3", "smbfs", "beegfs", "panfs"}
 # After so long what was written goes from SQLite's log into the file itself, which may be moved.
 _CHECKPOINT_SECONDS = 1.0
+# The keys of so many results are kept in memory (12 MB): most calls of a new search are in none.
+_MOST_KEYS = 100_000
 _SCHEMA = """
 CREATE TABLE header (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE results (
@@ -34,6 +36,11 @@ CREATE TABLE results (
     UNIQUE (key, occurrence)
 );
 """
+
+_OF_A_CALL = "function", "estimator", "candidate", "parameters", "fold"
+_COLUMNS = "key", "occurrence", "finished", "result", *_OF_A_CALL
+_ADD = f"INSERT OR REPLACE INTO results ({', '.join(_COLUMNS)}) "
+_ADD += f"VALUES ({', '.join('?' * len(_COLUMNS))})"
 
 
 class JournalError(RuntimeError):
@@ -64,6 +71,7 @@ class JournalFile:
             self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
             try:
                 self._prepare(is_new)
+                self._keys = self._known_keys()
                 _remember_history(path, self._connection)
             except BaseException:
                 self._connection.close()
@@ -110,6 +118,8 @@ class JournalFile:
         execute = self._connection.execute
         # The log that readers need not wait for wants memory that all share: one machine.
         mode = "DELETE" if _is_on_network(self.path) else "WAL"
+        if is_new:  # nothing is lost with it: it is synchronized once, when it is whole
+            execute("PRAGMA synchronous = OFF")
         execute("BEGIN")
         if is_new:
             execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -124,10 +134,21 @@ class JournalFile:
         execute("INSERT OR REPLACE INTO header VALUES ('written_at', ?)", (str(self.path),))
         execute("COMMIT")
         execute(f"PRAGMA journal_mode = {mode}")
-        execute("PRAGMA synchronous = FULL")
+        if is_new:
+            os.fsync(self._descriptor)
+        # What is in the log survives the end of the program, however it ends. The log itself is
+        # synchronized with each checkpoint, so that a machine that fails loses a second's results.
+        execute(f"PRAGMA synchronous = {'NORMAL' if mode == 'WAL' else 'FULL'}")
         if not is_new:  # where it is written is to be in the file itself
             execute("PRAGMA wal_checkpoint")
         self._checkpointed = time.monotonic()
+
+    def _known_keys(self):
+        """Return the keys of all results, if they are few enough to keep; else None."""
+        n_results = self._connection.execute("SELECT count(*) FROM results").fetchone()[0]
+        if n_results > _MOST_KEYS:
+            return None
+        return {key for (key,) in self._connection.execute("SELECT key FROM results")}
 
     def _warn_of_lost_log(self, written_at):
         """Say that results may lie elsewhere: the file was moved away from a writer's log."""
@@ -143,12 +164,14 @@ class JournalFile:
 
     def find(self, key, occurrence):
         """Return the message with a result, or None."""
+        if self._keys is not None and key not in self._keys:
+            return None
         query = "SELECT result FROM results WHERE key = ? AND occurrence = ?"
         row = self._one(query, key, occurrence)
         return None if row is None else row[0]
 
     def add(self, results):
-        """Write results, all or none; when this returns they are on disk.
+        """Write results, all or none; when this returns, no end of this program loses them.
 
         Parameters
         ----------
@@ -159,19 +182,14 @@ class JournalFile:
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
-                for key, occurrence, row, message in results:
-                    names = ", ".join(row)
-                    self._connection.execute(
-                        "INSERT OR REPLACE INTO results "
-                        f"(key, occurrence, finished, result, {names}) "
-                        f"VALUES (?, ?, ?, ?{', ?' * len(row)})",
-                        (key, occurrence, time.time(), message, *row.values()),
-                    )
+                self._connection.executemany(_ADD, [_as_row(*result) for result in results])
                 self._connection.execute("COMMIT")
             except BaseException:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+            if self._keys is not None:
+                self._keys.update(key for key, *_ in results)
             if time.monotonic() > self._checkpointed + _CHECKPOINT_SECONDS:
                 self._connection.execute("PRAGMA wal_checkpoint")
                 self._checkpointed = time.monotonic()
@@ -200,6 +218,10 @@ class JournalFile:
                 self._connection.execute("DELETE FROM header WHERE name = 'written_at'")
             self._connection.close()
         os.close(self._descriptor)
+
+
+def _as_row(key, occurrence, row, message):
+    return key, occurrence, time.time(), message, *map(row.get, _OF_A_CALL)
 
 
 class History:

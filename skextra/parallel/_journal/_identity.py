@@ -44,40 +44,45 @@ class Identity:
         function, args, kwargs = call
         self._fingerprinter = fingerprinter
         self.row = {"function": getattr(function, "__qualname__", repr(function))}
-        self._function = self._of("the function", getattr(function, "function", function))
-        self._config = self._shared("the configuration", getattr(function, "config", None))
-        given = _arguments(getattr(function, "function", function), args, kwargs)
+        target = getattr(function, "function", function)
+        given = _arguments(target, args, kwargs)
         given = {name: value for name, value in given.items() if name not in NO_INFLUENCE}
-        self.is_seeded = not any(_is_unseeded(name, value) for name, value in given.items())
+        self._config = self._shared("the configuration", getattr(function, "config", None))
         if is_fit(function):
+            self._function = self._shared("the function", target)
             self.key = self._fit(given, kwargs)
         else:
+            self._function = self._of("the function", target)
             self.key = self._call(given)
 
     def _fit(self, given, kwargs):
         """Return the key of a fit: of a candidate, on data, in a split."""
         estimator, parameters = given.pop("estimator"), given.pop("parameters", None)
         splits = [self._shared(name, given.pop(name, None)) for name in _OF_A_SPLIT]
-        common, data = self._common(given)
+        common, data, is_seeded = self._common(given)
+        self.is_seeded = is_seeded and _is_seeded({"": estimator, **(parameters or {})})
         of_estimator = self._of("estimator", estimator)
+        # The fits of a candidate, one per fold, are given the same parameters.
+        of_parameters = self._shared("parameters", parameters, sorted_pairs)
         candidate = make_hash(
-            "fit",
-            self._function,
-            self._config,
-            of_estimator,
-            self._of("parameters", None if parameters is None else sorted_pairs(parameters)),
-            common,
+            "fit", self._function, self._config, of_estimator, of_parameters, common
         )
         self.row |= {
-            "estimator": self._text(estimator, of_estimator),
+            "estimator": self._once("estimator", of_estimator, lambda: reprlib.repr(estimator)),
             "candidate": make_hash(candidate, *data),
-            "parameters": pack_simply(RESULT, parameters),
+            "parameters": self._once(
+                "parameters", of_parameters, lambda: pack_simply(RESULT, parameters)
+            ),
             "fold": (kwargs.get("split_progress") or (None,))[0],
         }
         return make_hash(candidate, *data, *splits)
 
     def _common(self, given):
-        """Return the fingerprints of what all fits of a search have in common, and of the data."""
+        """Return what all fits of a search have in common.
+
+        That is the fingerprints of the other arguments and of the data, and whether both are
+        seeded.
+        """
         values = list(given.items())
         known = self._fingerprinter.common
         if known is not None and len(known[0]) == len(values):
@@ -87,17 +92,18 @@ class Identity:
         data = [self._shared(name, given.get(name)) for name in _DATA]
         others = sorted(given.keys() - set(_DATA))
         parts = [part for name in others for part in (name, self._shared(name, given[name]))]
-        self._fingerprinter.common = values, make_hash("common", *parts), data
+        self._fingerprinter.common = values, make_hash("common", *parts), data, _is_seeded(given)
         return self._fingerprinter.common[1:]
 
-    def _text(self, estimator, of_estimator):
-        """Write an estimator out, once: it takes longer than all the rest."""
+    def _once(self, name, fingerprint, write):
+        """Write a value out for readers, once: it takes longer than all the rest."""
         texts = self._fingerprinter.texts
-        if of_estimator not in texts:
-            texts[of_estimator] = reprlib.repr(estimator)
-        return texts[of_estimator]
+        if (name, fingerprint) not in texts:
+            texts[name, fingerprint] = write()
+        return texts[name, fingerprint]
 
     def _call(self, given):
+        self.is_seeded = _is_seeded(given)
         parts = [(name, self._argument(name, given[name])) for name in sorted(given)]
         if "estimator" in given:
             self.row["estimator"] = reprlib.repr(given["estimator"])
@@ -109,10 +115,10 @@ class Identity:
         is_data = hasattr(value, "shape") or name in (*_DATA, *_OF_A_SPLIT)
         return self._shared(name, value) if is_data else self._of(name, value)
 
-    def _shared(self, name, value):
+    def _shared(self, name, value, content=None):
         if type(value) in _SMALL:
             return self._of(name, value)
-        return self._of(name, value, self._fingerprinter.shared)
+        return self._of(name, value, lambda value: self._fingerprinter.shared(value, content))
 
     def _of(self, name, value, find=None):
         try:
@@ -152,6 +158,11 @@ def _names_of(function):
     return tuple(parameter.name for parameter in parameters if parameter.kind in kinds)
 
 
+def _is_seeded(given):
+    """Whether nothing among named values draws random numbers that no seed decides."""
+    return not any(_is_unseeded(name, value) for name, value in given.items())
+
+
 def _is_unseeded(name, value, depth=0):
     """Whether something draws random numbers that no seed decides."""
     if value is None:
@@ -160,6 +171,8 @@ def _is_unseeded(name, value, depth=0):
         return False
     if isinstance(value, list | tuple):
         return len(value) < 100 and any(_is_unseeded("", part, depth + 1) for part in value)
+    if type(value) is dict:  # such as the parameters that LassoCV gives to its paths
+        return len(value) < 100 and any(_is_unseeded(n, v, depth + 1) for n, v in value.items())
     if isinstance(value, type) or not (
         hasattr(value, "get_params") and hasattr(value, "__dict__")
     ):

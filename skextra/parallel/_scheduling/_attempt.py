@@ -3,7 +3,7 @@
 import pickle
 
 from skextra.parallel._messages import TASK, pack
-from skextra.parallel._searches import lean
+from skextra.parallel._searches import lean, place_of_fit
 
 
 class Attempt:
@@ -44,6 +44,13 @@ class Attempt:
     def options(self):
         """The `SessionOptions` of its session."""
         return self.batch.options
+
+    @property
+    def name(self):
+        """A short name for displays: the function of its first call, and which fit that is."""
+        function, _, kwargs = self.batch.calls[self.indices[0]]
+        name = getattr(function, "__name__", type(function).__name__)
+        return "-".join([name, *place_of_fit(function, kwargs)])
 
     def message(self):
         """Pickle the calls, once; return None and fail the batch if that is impossible."""

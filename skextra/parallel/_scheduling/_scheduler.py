@@ -91,7 +91,7 @@ class Scheduler:
         if session.closed or self._closing:
             session.cancel(attempt.batch)
             return
-        session.pending.append(attempt)
+        (session.pending_exclusive if attempt.exclusive else session.pending).append(attempt)
         self._waiting[session] = None
 
     def end_session(self, session):

@@ -193,7 +193,8 @@ class Session:
                 self._n_ended_well = 0
         decision = after_death(attempt, position, death, n_deaths, self.options)
         for retry in reversed(decision.retries):
-            (self.pending_exclusive if retry.exclusive else self.pending).appendleft(retry)
+            waits_for_turn = retry.exclusive and not self.scheduler.engine.isolates_exclusive
+            (self.pending_exclusive if waits_for_turn else self.pending).appendleft(retry)
         for index, error in decision.given_up:
             if takes_error_score(batch.calls[index]):
                 batch.replace(index, error)

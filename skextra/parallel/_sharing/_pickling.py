@@ -31,7 +31,7 @@ class Shared:
     ----------
     pieces : list of bytes or handle
         The pickle, in order.
-    buffers : list of handle
+    buffers : list of bytes or handle
         What it has out of band.
     """
 
@@ -47,6 +47,11 @@ class Shared:
             The descriptors of segments that came with the message.
         """
         return _unpickler(self.pieces, self.buffers, received).load()
+
+    def with_handles(self, find):
+        """Return the same pickle with what a function returns for each handle in its place."""
+        pieces = [piece if isinstance(piece, bytes) else find(piece) for piece in self.pieces]
+        return Shared(pieces, [find(handle) for handle in self.buffers])
 
 
 class SharedCalls(collections.abc.Sequence):
@@ -71,6 +76,11 @@ class SharedCalls(collections.abc.Sequence):
         unpickler = _unpickler(common.pieces + call.pieces, common.buffers + call.buffers)
         unpickler.load()
         return unpickler.load()
+
+    def with_handles(self, find):
+        """Return the same calls with what a function returns for each handle in its place."""
+        common = self._common.with_handles(find)
+        return SharedCalls(common, [call.with_handles(find) for call in self._calls])
 
 
 def _unpickler(pieces, buffers, received=()):
@@ -304,6 +314,8 @@ class _Reader:
 
 
 def _open(handle, received):
+    if isinstance(handle, bytes):  # a small content, in place of its handle
+        return np.frombuffer(bytearray(handle), np.uint8)
     if len(handle) == 2:
         index, nbytes = handle
         return map_received(received[index], nbytes)

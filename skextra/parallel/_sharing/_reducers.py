@@ -31,7 +31,7 @@ def _reduce_array(array, buffers):
         return NotImplemented
     if array.dtype.hasobject:
         return _reduce_objects(array, buffers)
-    reduced = _reduce_mapped(array)
+    reduced = _reduce_mapped(array, buffers.sharing)
     if reduced is not None:
         return reduced
     buffer = buffers.place(array, array)
@@ -47,7 +47,7 @@ def _as_array(buffer, dtype, shape, order):
 def _reduce_memmap(array, buffers):
     # What somebody maps for writing stays his file, however small.
     if array.nbytes > buffers.sharing.max_nbytes or array.mode in ("r+", "w+"):
-        reduced = _reduce_mapped(array)
+        reduced = _reduce_mapped(array, buffers.sharing)
         if reduced is not None:
             return reduced
     plain = np.asarray(array)  # the file of a memmap that is pickled as such is lost
@@ -55,7 +55,7 @@ def _reduce_memmap(array, buffers):
     return plain.__reduce_ex__(4) if reduced is NotImplemented else reduced
 
 
-def _reduce_mapped(array):
+def _reduce_mapped(array, sharing):
     """Refer to the file that an array is mapped from; None if there is none to refer to."""
     view = array
     while view is not None and not isinstance(getattr(view, "base", None), mmap.mmap):
@@ -70,6 +70,8 @@ def _reduce_mapped(array):
     low, high = np.lib.array_utils.byte_bounds(array)
     offset = low - np.lib.array_utils.byte_bounds(view)[0] + view.offset
     if high == low or any(stride < 0 for stride in array.strides):
+        return None
+    if not sharing.maps(view):
         return None
     try:
         if os.stat(name).st_size < offset + high - low:

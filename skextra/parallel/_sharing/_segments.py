@@ -50,7 +50,7 @@ class Segment:
     def __init__(self, array, folder=None, mode="c"):
         self._file = file = _File(folder)
         try:
-            for piece in _pieces(array):
+            for piece in pieces_of(array):
                 # Not through a mapping: what runs out of memory here is an error, not a signal.
                 _write(file.descriptor, piece)
             status = os.fstat(file.descriptor)
@@ -78,7 +78,7 @@ class Segment:
         except OSError:
             return False
         start = 0
-        for piece in _pieces(array):
+        for piece in pieces_of(array):
             if not np.array_equal(piece, content[start : start + len(piece)]):
                 return False
             start += len(piece)
@@ -204,7 +204,7 @@ def room_for_descriptors():
     return len(_nameless) < max_descriptors()
 
 
-def _pieces(array):
+def pieces_of(array):
     """Yield the bytes of an array in contiguous pieces."""
     array = np.asarray(array)
     array = array.T if order_of(array) == "F" else array

@@ -86,6 +86,10 @@ class Store:
                 self._remember(owner, sample, segment)
             return segment
 
+    def maps(self, array):
+        """Whether workers map the file of a memory-mapped array themselves."""
+        return True
+
     def end_call(self):
         """Take no object to be unchanged any more: its owner has it back."""
         with self._lock:
@@ -139,10 +143,11 @@ class Outbox:
     Parameters
     ----------
     max_nbytes : int or None
-        What is larger goes into a segment; None for nothing.
+        What is larger goes into a segment; None for nothing, as for an answer to another machine.
     """
 
     def __init__(self, max_nbytes=2**20):
+        self._stays_here = max_nbytes is not None
         self.max_nbytes = _NEVER if max_nbytes is None or not can_be_nameless() else max_nbytes
         self.segments = []
 
@@ -158,6 +163,10 @@ class Outbox:
         segment.handle = len(self.segments), content.nbytes
         self.segments.append(segment)
         return segment
+
+    def maps(self, array):
+        """Whether the reader of the answer maps the file of a memory-mapped array itself."""
+        return self._stays_here
 
 
 def _any_folder():

@@ -30,7 +30,7 @@ from skextra.parallel._messages import (
 )
 from skextra.parallel._sharing._segments import any_mapped, send_descriptors
 from skextra.parallel._sharing._store import Outbox
-from skextra.parallel._worker import _device
+from skextra.parallel._worker import _device, _nesting
 from skextra.parallel._worker._loading import load
 from skextra.parallel._worker._memory import MemoryWatch
 from skextra.parallel._worker._progress import ROOM
@@ -48,7 +48,7 @@ _SCALARS = {bool, bytes, float, int, str, type(None)}
 IDLE_SECONDS = 0.5
 
 
-def main(connection, stderr, progress):
+def main(connection, stderr, progress, nesting):
     """Serve the pool behind a connection.
 
     Parameters
@@ -59,8 +59,11 @@ def main(connection, stderr, progress):
         Where the standard error stream goes.
     progress : SharedProgress
         Memory shared with the pool, which reads it when the worker dies.
+    nesting : Nesting
+        Where this process is in the tree of workers.
     """
     become_worker(stderr)
+    _nesting.bind(nesting)
     progress = progress.map()
     _serve(connection, progress)
     atexit._run_exitfuncs()

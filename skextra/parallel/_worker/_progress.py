@@ -70,6 +70,21 @@ class Progress(ctypes.Structure):
         return memoryview(self).cast("B")[Progress._room.offset :]
 
 
+def nameless_file(name):
+    """Return the descriptor of a new file in memory, which no folder has.
+
+    Parameters
+    ----------
+    name : str
+        What the system shows of it.
+    """
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create(name, os.MFD_CLOEXEC)
+    folder = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryFile(dir=folder) as file:
+        return os.dup(file.fileno())
+
+
 class SharedProgress:
     """Makes the memory for a worker's progress, and lets the worker have it too.
 
@@ -77,12 +92,7 @@ class SharedProgress:
     """
 
     def __init__(self):
-        if hasattr(os, "memfd_create"):
-            self._descriptor = os.memfd_create("worker-progress", os.MFD_CLOEXEC)
-        else:
-            folder = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-            with tempfile.TemporaryFile(dir=folder) as file:
-                self._descriptor = os.dup(file.fileno())
+        self._descriptor = nameless_file("worker-progress")
         os.ftruncate(self._descriptor, ctypes.sizeof(Progress))
 
     def map(self):

@@ -1,5 +1,6 @@
 """A fit that is killed goes on where it was, to the same bits."""
 
+import importlib
 import signal
 import subprocess
 import sys
@@ -187,3 +188,35 @@ def test_the_fits_of_a_search_have_a_file_each(digits, tmp_path):
         search.cv_results_["mean_test_score"], without.cv_results_["mean_test_score"]
     )
     assert list(tmp_path.iterdir()) == []
+
+
+NETWORK = """
+import torch
+
+class Flat(torch.nn.Module):
+    def __init__(self, image_shape, n_classes):
+        super().__init__()
+        self.head = torch.nn.Linear(64, n_classes)
+
+    def forward(self, images):
+        return {} * self.head(images.flatten(1))
+"""
+
+
+def test_module_edited_after_import_is_refused(digits, tmp_path, monkeypatch):
+    """Its code in memory would be taken for that of its file."""
+    file = tmp_path / "users_network.py"
+    file.write_text(NETWORK.format(1))
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("users_network")
+    monkeypatch.setitem(sys.modules, "users_network", module)
+    classifier = TumorCNNClassifier(
+        architecture=module.Flat, max_epochs=1, random_state=0, checkpoint=tmp_path / "folder"
+    )
+    classifier.fit(*digits)
+    time.sleep(0.01)  # the clock of files is a few milliseconds coarse
+    file.write_text(NETWORK.format(2))
+    with pytest.raises(ValueError, match="checkpoint: the module users_network may run"):
+        classifier.fit(*digits)
+    importlib.reload(module)
+    classifier.set_params(architecture=module.Flat).fit(*digits)

@@ -1,5 +1,6 @@
 """Generators, threads and devices are borrowed and given back."""
 
+import re
 import threading
 
 import pytest
@@ -67,3 +68,26 @@ def test_other_errors_pass_as_they_are():
 def test_a_device_that_torch_does_not_know_is_named():
     with pytest.raises(ValueError, match="device='gpu'"):
         torch_device("gpu")
+
+
+def test_limit_holds_in_new_threads_and_for_mkl():
+    seen = []
+
+    def compute():
+        with threads_for(1):
+            torch.ones(2**20).add_(1)
+            seen.append(torch.get_num_threads())
+            seen.extend(
+                re.findall(r"mkl_get_max_threads\(\) : (\d)", torch.__config__.parallel_info())
+            )
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)  # from here on MKL no longer follows OpenMP
+    try:
+        compute()
+        new = threading.Thread(target=compute)
+        new.start()
+        new.join()
+    finally:
+        torch.set_num_threads(before)
+    assert {int(n_threads) for n_threads in seen} == {1}

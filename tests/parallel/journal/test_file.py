@@ -203,3 +203,16 @@ def test_journal_in_read_only_place_is_read(path, tmp_path, monkeypatch, has_log
     before = sorted(folder.iterdir())
     assert [row["result"] for row in Journal(folder / path.name).rows()] == [1]
     assert sorted(folder.iterdir()) == before
+
+
+@pytest.mark.parametrize("n_kept", [0, 100])
+def test_result_is_found_whether_keys_are_kept(path, monkeypatch, n_kept):
+    """The keys of small journals are kept in memory; those of large ones are asked for."""
+    monkeypatch.setattr(journal_module, "_MOST_KEYS", n_kept)
+    for _ in range(2):
+        file = open_journal(path)
+        assert file.find(b"other", 0) is None
+        file.add([(b"key", 0, {"function": "f"}, b"message")])
+        assert file.find(b"key", 0) == b"message"
+        assert file.find(b"key", 1) is None
+        close_journal(file)

@@ -32,8 +32,10 @@ from sklearn.model_selection import (
 from sklearn.model_selection._validation import _fit_and_score as fit_and_score
 from sklearn.tree import ExtraTreeClassifier
 
+from skextra._fingerprint import Fingerprinter
 from skextra.parallel import Journal, journaled
 from skextra.parallel._journal import _file as journal_module
+from skextra.parallel._journal._identity import Identity
 from skextra.parallel._journal._recorder import Recorder
 from tests.parallel import searches
 from tests.parallel.searches import Counting, X, grid_search, n_fits, run, y
@@ -385,6 +387,21 @@ def test_repeats_without_seed_differ_and_are_found_in_order(path, capsys):
     assert len(set(map(tuple, first))) > 1  # a few rows: two may be equal by chance
     assert repeated_scores(path, ExtraTreeClassifier()) == first
     assert capsys.readouterr().err.count("2 of 2 fits were in the journal") == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "is_seeded"),
+    [
+        ({"random_state": None}, False),
+        ({"random_state": 0}, True),
+        ({"params": {"random_state": None}}, False),  # as LassoCV gives them to its paths
+        ({"params": {"random_state": 0}}, True),
+        ({"steps": [("a", LogisticRegression())]}, False),
+        ({"alpha": None}, True),
+    ],
+)
+def test_seed_is_found_wherever_it_is(given, is_seeded):
+    assert Identity((len, (), given), Fingerprinter()).is_seeded == is_seeded
 
 
 def test_seeded_repeat_is_found_at_once(path, capsys):

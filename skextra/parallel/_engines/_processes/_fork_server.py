@@ -149,7 +149,7 @@ class _Popen(ForkServerPopen):
             content = bytes(content) + bytes(reduction.ForkingPickler.dumps(process))
         finally:
             set_spawning_popen(None)
-        modules = _modules_to_preload()
+        modules = modules_to_preload()
         for attempt in (modules, modules, []):
             try:
                 return self._fork(memoryview(content), attempt)
@@ -206,13 +206,28 @@ def _temporary_folder():
         return None
 
 
-def _modules_to_preload():
+_asked_for = set()
+
+
+def preload(modules):
+    """Have a server that starts from here on import modules that this process has not imported.
+
+    Parameters
+    ----------
+    modules : iterable of str
+        Those of another process, whose tasks come here. What is not here is left out.
+    """
+    _asked_for.update(modules)
+
+
+def modules_to_preload():
     """Name the heavy packages that the parent has imported, and their public subpackages."""
-    return sorted(
+    imported = {
         name
         for name, module in list(sys.modules.items())
         if name.partition(".")[0] in _HEAVY_PACKAGES
         and name.count(".") <= 1
         and "._" not in name
         and getattr(getattr(module, "__spec__", None), "name", None) == name
-    )
+    }
+    return sorted(imported | _asked_for)

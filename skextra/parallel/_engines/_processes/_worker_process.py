@@ -9,6 +9,7 @@ from skextra.parallel._engines._processes._fork_server import Process, context
 from skextra.parallel._engines._processes._standard_error import StandardError
 from skextra.parallel._messages import DEVICE, QUIT, pack
 from skextra.parallel._worker import _main
+from skextra.parallel._worker._nesting import nesting
 from skextra.parallel._worker._progress import SharedProgress
 
 
@@ -37,7 +38,7 @@ class WorkerProcess:
         self.channel = Channel()
         reader, writer = context.Pipe(duplex=False)
         progress = SharedProgress()
-        arguments = self.channel.theirs, writer, progress
+        arguments = self.channel.theirs, writer, progress, nesting()
         self._process = Process(target=_main.main, args=arguments, daemon=False)
         try:
             self._process.start()

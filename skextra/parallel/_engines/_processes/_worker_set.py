@@ -10,6 +10,7 @@ import time
 
 from skextra.parallel._engines._processes._device_slots import DeviceSlots
 from skextra.parallel._engines._processes._worker_state import Worker
+from skextra.parallel._worker._nesting import nesting
 
 # A worker that was asked to shut down and has not after so many seconds is killed.
 SHUTDOWN_SECONDS = 1
@@ -39,6 +40,7 @@ class WorkerSet:
         self.selector = selectors.DefaultSelector()
         self._idle_seconds = idle_seconds
         self._idle = []  # most recently used last: its caches are warm, so it is reused first
+        self._most = 0  # workers at once so far; up to so many, one more replaces another
         self._slots = DeviceSlots()
         self._on_channel, self._on_exit = on_channel, on_exit
 
@@ -150,6 +152,9 @@ class WorkerSet:
         return None
 
     def _new_worker(self, device):
+        if len(self.workers) >= self._most:
+            nesting().count_start()
+            self._most = len(self.workers) + 1
         worker = Worker(device)
         self.workers.add(worker)
         process = worker.process

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from tests.parallel.calls import shared_memory_of
+
 CALL = """
 import skextra
 import numpy as np
@@ -54,6 +56,7 @@ def refuse(*args):
     raise FileNotFoundError(2, "No usable temporary directory found")
 tempfile._get_default_tempdir = refuse
 """
+PID = "import os\nprint(os.getpid())\n"
 WITHOUT_CALLS = """
 import os
 for name in ("pidfd_open", "memfd_create"):
@@ -70,9 +73,9 @@ def test_program_without_what_a_system_may_lack_runs(tmp_path, missing):
     (tmp_path / "sitecustomize.py").write_text(missing)
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, "PYTHONPATH": path}
-    shared = set(os.listdir("/dev/shm"))
-    check(run([sys.executable, "-c", CALL], tmp_path, env=environment))
-    assert set(os.listdir("/dev/shm")) <= shared
+    printed = run([sys.executable, "-c", PID + CALL], tmp_path, env=environment)
+    check(printed)
+    assert not shared_memory_of(printed.split()[0])
 
 
 @pytest.mark.parametrize("when", ["before", "between"])

@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from skextra.parallel._engines._processes._fork_server import _modules_to_preload
+from skextra.parallel._engines._processes._fork_server import modules_to_preload
+from tests.parallel.calls import shared_memory_of
 
 BUSY = """
     import os, sys, threading
@@ -88,7 +89,7 @@ def test_killed_parent_leaves_nothing_after_two_seconds(run_script, eventually, 
     script.process.kill()
     eventually(lambda: not script.pids(), seconds=2)
     assert list(script.temporary.iterdir()) == []
-    assert not [name for name in os.listdir("/dev/shm") if str(script.process.pid) in name]
+    assert not shared_memory_of(script.process.pid)
 
 
 def test_killed_parent_leaves_nothing_of_nested_pools(run_script, eventually):
@@ -108,12 +109,9 @@ def test_killed_parent_leaves_nothing_of_nested_pools(run_script, eventually):
     )
     pid = script.line()
 
-    def left():
-        return [name for name in os.listdir("/dev/shm") if pid in name]
-
-    assert left()
+    assert shared_memory_of(pid)
     script.process.kill()
-    eventually(lambda: not script.pids() and not left())
+    eventually(lambda: not script.pids() and not shared_memory_of(pid))
 
 
 def test_workers_die_with_parent_despite_its_forks(run_script, eventually):
@@ -265,7 +263,7 @@ def test_server_killed_by_imports_starts_without_them(run_script):
 
 
 def test_only_public_modules_that_are_loaded_are_preloaded():
-    names = _modules_to_preload()
+    names = modules_to_preload()
     assert "joblib.parallel" in names
     assert not [name for name in names if "._" in name or name not in sys.modules]
 

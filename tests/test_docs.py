@@ -1,0 +1,39 @@
+"""The pages hang together, as far as that can be told without building them."""
+
+import re
+import runpy
+from pathlib import Path
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def test_every_example_is_in_one_gallery_group():
+    listed = re.findall(r"examples/(plot_\w+\.py)", (DOCS / "gallery.rst").read_text())
+    assert sorted(listed) == sorted(path.name for path in (DOCS / "examples").glob("plot_*.py"))
+
+
+def test_every_guide_page_is_in_the_contents():
+    guide = DOCS / "user_guide"
+    listed = re.findall(r"^   (\w+)$", (guide / "index.rst").read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted(
+        path.stem for path in guide.glob("*.rst") if path.stem != "index"
+    )
+
+
+def test_every_picture_of_a_page_has_an_alt_text():
+    for page in DOCS.rglob("*.rst"):
+        if {"auto_examples", "generated", "_build"} & set(page.relative_to(DOCS).parts):
+            continue
+        text = page.read_text()
+        pictures = len(re.findall(r"^ *\.\. (?:figure|image)::", text, re.MULTILINE))
+        assert len(re.findall(r"^ *:alt: \w", text, re.MULTILINE)) == pictures, page
+
+
+def test_links_that_lead_nowhere_are_found(tmp_path):
+    (tmp_path / "b c.html").write_text('<h1 id="here">')
+    links = ["b%20c.html#here", "b%20c.html#gone", "lost.png", "#here", "https://example.org/lost"]
+    text = "".join(f'<a href="{link}">' for link in links)
+    (tmp_path / "a.html").write_text(text)
+    broken_links = runpy.run_path(str(DOCS / "check_links.py"))["broken_links"]
+    lost = ["#here", "b%20c.html#gone", "lost.png"]
+    assert broken_links(tmp_path) == [f"a.html: {link}" for link in lost]
