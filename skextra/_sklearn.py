@@ -168,9 +168,15 @@ def hook_pipelines(get_memory, stand_in):
         Called with a step by which a pipeline transforms rows before its last step sees them;
         returns it, or an object with the same methods.
     """
-    from sklearn import pipeline
+    from sklearn import __version__, pipeline
 
-    check_memory, iterate = pipeline.check_memory, pipeline.Pipeline._iter
+    try:
+        check_memory, iterate = pipeline.check_memory, pipeline.Pipeline._iter
+    except AttributeError as error:
+        raise RuntimeError(
+            f"reuse_steps=True does not know the pipelines of scikit-learn {__version__}: leave "
+            f"the option out, or give the pipeline a memory of its own ({error})"
+        ) from error
 
     def check_memory_or_hook(memory):
         hooked = get_memory() if memory is None else None

@@ -10,6 +10,7 @@ from skextra._fingerprint import Fingerprinter
 from skextra._fingerprint._hashing import make_hash
 from skextra._fingerprint._modules import python_state
 from skextra._fingerprint._witness import holds
+from skextra.parallel._reuse._entry import digest_of
 
 _SEEDS = {"random_state", "random_seed", "seed"}
 _GENERATORS = np.random.RandomState, np.random.Generator, np.random.BitGenerator, random.Random
@@ -65,11 +66,11 @@ def has_other_influences(value, depth=0):
 
 
 def random_states():
-    """Return the states of the global generators, to see whether somebody has drawn from them."""
-    name, numbers, *rest = np.random.get_state()  # noqa: NPY002  the global one
+    """Return a hash of the global generators' states, to see whether somebody has drawn."""
     torch = sys.modules.get("torch")
-    of_torch = torch.get_rng_state().numpy().tobytes() if hasattr(torch, "get_rng_state") else b""
-    return name, numbers.tobytes(), rest, random.getstate(), of_torch
+    of_torch = torch.get_rng_state() if hasattr(torch, "get_rng_state") else None
+    of_numpy = np.random.get_state(legacy=False)  # noqa: NPY002  the global one
+    return digest_of((of_numpy, random.getstate(), None if of_torch is None else of_torch.numpy()))
 
 
 def same_attributes(first, second, depth=0):

@@ -1,5 +1,6 @@
 """The worker's half: the memory that pipelines fit their steps with."""
 
+import collections
 import functools
 import os
 import time
@@ -15,8 +16,10 @@ from skextra.parallel._reuse._identity import (
 )
 from skextra.parallel._reuse._turn import Turn
 
-# Work that takes less than so many times what it takes to share it is done by everybody.
-_WORTH = 2
+# Work that takes less than so many times what it takes to share it is done by everybody: by the
+# second number after so much work of its kind of which nothing was found.
+_WORTH = 2, 10
+_N_TRIALS = 5
 
 _memory = None  # of the call whose tasks run
 _is_hooked = False
@@ -55,6 +58,8 @@ class StepMemory:
         self._declined = set()  # the steps, by fingerprint, that cannot be shared
         self._overheads = {}  # by kind of work: how long it took to share it, in seconds
         self._unworthy = set()  # the kinds of work that take less than that
+        self._found = set()  # the kinds of which something was found
+        self._n_computed = collections.Counter()  # how much was computed for all, by kind
 
     def cache(self, function, **_):
         """Return a function that fits a step to data and transforms that, or finds it done."""
@@ -115,6 +120,7 @@ class StepMemory:
                 with print_elapsed_time(*work.announcement):
                     found = self._or_none(read_entry, turn.descriptor)
                 work.key = None if found is None else key
+                self._found.add(work.kind)
                 return work.compute() if found is None else found
             if not turn.computes:
                 return work.compute()
@@ -143,6 +149,7 @@ class StepMemory:
                 self._publish(work, turn, entry, result)
             except OSError as error:
                 turn.report(error)
+        self._n_computed[work.kind] += 1
         self._overheads[work.kind] = work.overhead + time.thread_time() - started
         self._judge(work)
         return result
@@ -169,7 +176,8 @@ class StepMemory:
 
     def _judge(self, work):
         """Note whether work of this kind takes long enough to be shared."""
-        is_worth = work.seconds >= _WORTH * self._overheads.get(work.kind, 0)
+        is_hopeless = work.kind not in self._found and self._n_computed[work.kind] >= _N_TRIALS
+        is_worth = work.seconds >= _WORTH[is_hopeless] * self._overheads.get(work.kind, 0)
         (self._unworthy.discard if is_worth else self._unworthy.add)(work.kind)
 
     def _remember(self, step, key):
@@ -198,7 +206,7 @@ class _Work:
     def __init__(self, name, step, X):
         self.name = name
         n_rows = X.shape[0] if getattr(X, "shape", ()) else len(X) if hasattr(X, "__len__") else 0
-        self.kind = name, type(step), type(X), n_rows
+        self.kind = name, type(step), type(X), n_rows.bit_length()
         self.inputs = ()
         self.compute = None
         self.of_step = None  # the fingerprint of the step

@@ -128,7 +128,7 @@ def compare(n_searches, seed):
 @pytest.fixture
 def always(monkeypatch, memory):
     """Share every step, however little it does; return what counts the entries that are found."""
-    monkeypatch.setattr(_steps, "_WORTH", 0)
+    monkeypatch.setattr(_steps, "_WORTH", (0, 0))
     found = []
 
     def read(descriptor):

@@ -173,12 +173,21 @@ def test_nothing_of_it_is_left_in_a_pipeline(memory, log):
 
 
 def test_cheap_step_is_soon_left_to_everybody(memory, log, counts, monkeypatch):
-    monkeypatch.setattr(_steps, "_WORTH", 1e9)
+    monkeypatch.setattr(_steps, "_WORTH", (1e9, 1e9))
     fit_twice(steps.Counting(log))
     assert counts() == {"fit": 2, "transform": 2}
-    monkeypatch.setattr(_steps, "_WORTH", 0)
+    monkeypatch.setattr(_steps, "_WORTH", (0, 0))
     fit_twice(steps.Counting(log))  # the first of these shows that it is worth sharing
     assert counts() == {"fit": 1, "transform": 1}
+
+
+def test_kind_of_which_nothing_is_found_must_take_longer(memory, log, counts, monkeypatch):
+    monkeypatch.setattr(_steps, "_WORTH", (0, 1e9))
+    for i in range(_steps._N_TRIALS + 1):
+        make_pipeline(steps.Counting(log), LogisticRegression()).fit(X + i, y)
+    counts()
+    fit_twice(steps.Counting(log), data=X - 1)
+    assert counts() == {"fit": 2, "transform": 2}
 
 
 def test_found_step_is_announced_if_the_pipeline_is_verbose(memory, log, capsys):
@@ -198,6 +207,13 @@ def test_names_of_columns_are_as_ever(memory):
     first, second = fit(), fit()
     assert first[:-1].get_feature_names_out().tolist() == ["bc", "de"]
     assert_array_equal(first.predict_proba(["bc"]), second.predict_proba(["bc"]))
+
+
+def test_unknown_scikit_learn_is_refused(memory, monkeypatch):
+    monkeypatch.setattr(_steps, "_is_hooked", False)
+    monkeypatch.delattr("sklearn.pipeline.Pipeline._iter")
+    with pytest.raises(RuntimeError, match="reuse_steps=True does not know the pipelines of"):
+        _steps.share_steps("anywhere")
 
 
 def test_gone_keeper_is_no_error(memory, log, counts):
