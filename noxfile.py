@@ -15,6 +15,19 @@ COMPILE = (
     f"--no-annotate --no-header --output-file {CONSTRAINTS}"
 )
 WORKFLOW = ".github/workflows/tests.yml"
+# Tests of other projects that call ``joblib.Parallel`` in many ways.
+FOREIGN = [
+    "sklearn.compose.tests.test_column_transformer",
+    "sklearn.ensemble.tests.test_bagging",
+    "sklearn.ensemble.tests.test_stacking",
+    "sklearn.ensemble.tests.test_voting",
+    "sklearn.feature_selection.tests.test_rfe",
+    "sklearn.inspection.tests.test_permutation_importance",
+    "sklearn.tests.test_calibration",
+    "sklearn.tests.test_multiclass",
+    "sklearn.tests.test_multioutput",
+    "imblearn.ensemble",
+]
 # Waiting threads that spin make everything many times slower where others share the machine.
 ENVIRONMENT = {"OMP_WAIT_POLICY": "passive"}
 
@@ -48,6 +61,25 @@ def newest(session):
     is_uv = session.venv_backend == "uv"
     session.install(*(["--prerelease", "allow"] if is_uv else ["--pre"]), "-U", "-e", ".[test]")
     session.run("python", "-m", "pytest", *session.posargs, env=ENVIRONMENT)
+
+
+@nox.session(python=PYTHONS[0])
+def foreign(session):
+    """Run tests of scikit-learn and imbalanced-learn with every Parallel on the backend."""
+    session.install("-c", CONSTRAINTS, "-e", ".[test]", "imbalanced-learn")
+    # Their warnings are not ours.
+    options = "-c /dev/null -W ignore --timeout=300 -p tests.foreign.every_parallel"
+    command = ["python", "-m", "pytest", *options.split(), "-p", "no:cacheprovider", "--pyargs"]
+    environment = ENVIRONMENT | {"PYTHONPATH": "."}
+    session.run(*command, *FOREIGN, *session.posargs, env=environment)
+
+
+@nox.session(python=PYTHONS[0])
+def serving(session):
+    """Run the guide's page on serving with the libraries that it names, the newest of each."""
+    libraries = ("fastapi", "httpx", "mlflow-skinny>=3", "onnxruntime", "onnxscript", "skl2onnx")
+    session.install("-e", ".[test]", *libraries)
+    session.run("python", "-m", "pytest", "tests/neural_network/test_serving.py", env=ENVIRONMENT)
 
 
 @nox.session(python=PYTHONS[0])

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 
 import numpy as np
 from joblib import Parallel, delayed, parallel_config
@@ -113,6 +113,57 @@ def journal_of_200_fits(backend):
         return median_seconds(write)
 
 
+def fingerprints_of_1000_fits(backend):
+    """Percent of the time of a search of 1,000 fits in which it looks them up in a journal."""
+    from skextra.parallel._journal._recorder import Recorder
+
+    seconds, find = [], Recorder.find
+
+    def timed_find(recorder, call):
+        started = perf_counter()
+        try:
+            return find(recorder, call)
+        finally:
+            seconds.append(perf_counter() - started)
+
+    Recorder.find = timed_find
+    shares = []
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(4):
+            seconds.clear()
+            started = perf_counter()
+            search(backend, 200, journal=os.path.join(folder, f"{number}.sqlite"))
+            shares.append(100 * sum(seconds) / (perf_counter() - started))
+    return np.median(shares[1:])
+
+
+def project_of_200_modules(backend):
+    """CPU seconds of the first look at a project of 200 modules of 3 kB each."""
+    from skextra._fingerprint import fingerprint
+
+    function = (
+        "def f{0}(x, y={0}):\n    total = 0\n    for i in range(x):\n"
+        "        total += i * y + {0}\n        if total > 100:\n"
+        "            total -= sum(j for j in range(i))\n"
+        "    return [total, {{'a': x, 'b': y}}, str(total)]\n\n\n"
+    )
+    functions = "".join(map(function.format, range(15)))
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "project").mkdir()
+        Path(folder, "project", "__init__.py").touch()
+        for i in range(200):
+            inner = range(2 * i + 1, min(2 * i + 3, 200))
+            imports = "".join(f"from project import m{j}\n" for j in inner)
+            Path(folder, "project", f"m{i}.py").write_text(imports + functions)
+        sys.path.insert(0, folder)
+        from project.m0 import f0
+
+        fingerprint(GaussianNB())  # versions of what is installed are looked up once
+        started = process_time()
+        fingerprint(f0)
+        return process_time() - started
+
+
 def large_array_seconds(backend):
     """Seconds of a search of 20 fits over 400 MB, workers warm."""
     case = grid.LargeArray()
@@ -144,6 +195,8 @@ CASES = {
     search_of_200_fits: ALL,
     search_of_1000_fits: ALL,
     journal_of_200_fits: ("skextra",),
+    fingerprints_of_1000_fits: ("skextra",),
+    project_of_200_modules: ("skextra",),
     large_array_seconds: ("skextra", "loky"),
     large_array_memory: ("skextra", "loky"),
     large_array_memory_of_reads: ("skextra", "loky"),

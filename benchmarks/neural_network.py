@@ -3,8 +3,11 @@
 Run ``python -m benchmarks.compare neural_network``; it takes about three minutes.
 """
 
+import tempfile
+import threading
 import warnings
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import skorch
@@ -196,6 +199,73 @@ class Tiny:
         self.classifier.predict(self.X)
 
 
+class Memory:
+    """One epoch on 8-bit slices of 128x128 pixels, in memory or mapped from a file."""
+
+    params = (["memory", "file"], [10_000, 30_000])
+    param_names = ("where", "n_samples")
+    number = 1
+    timeout = 300
+
+    def setup(self, where, n_samples):
+        """Draw the slices, a block at a time, and fit a few, so that all libraries are loaded."""
+        self.folder = tempfile.TemporaryDirectory()
+        shape = (n_samples, 128, 128)
+        if where == "file":
+            path = Path(self.folder.name, "slices")
+            path.touch()
+            self.X = np.memmap(path, np.uint8, "w+", shape=shape)
+        else:
+            self.X = np.empty(shape, np.uint8)
+        rng = np.random.default_rng(0)
+        for block in np.array_split(self.X, 50):
+            block[:] = rng.integers(0, 256, block.shape, dtype=np.uint8)
+        if where == "file":
+            self.X = np.memmap(path, np.uint8, "r", shape=shape)
+        self.y = np.arange(n_samples) % 4
+        self.classifier = TumorCNNClassifier(architecture="linear", max_epochs=1, random_state=0)
+        self.classifier.fit(self.X[:64], self.y[:64])
+
+    def teardown(self, where, n_samples):
+        """Remove the file."""
+        self.folder.cleanup()
+
+    def peakmem_fit(self, where, n_samples):
+        """Memory of the process: X, all libraries, and the pages of the file that were read."""
+        self.classifier.fit(self.X, self.y)
+
+    def track_extra(self, where, n_samples):
+        """MiB that the fit needs beside X and the file's pages, which the system can drop."""
+        return extra_memory(lambda: self.classifier.fit(self.X, self.y))
+
+    track_extra.unit = "MiB"
+
+
+def extra_memory(run):
+    """Return by how many MiB the memory of the process that no file backs grew meanwhile."""
+
+    def measure():
+        status = Path("/proc/self/status").read_text()
+        return int(status.partition("RssAnon:")[2].split()[0]) / 1024
+
+    peak = before = measure()
+    is_over = threading.Event()
+
+    def watch():
+        nonlocal peak
+        while not is_over.wait(0.005):
+            peak = max(peak, measure())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        run()
+    finally:
+        is_over.set()
+        watcher.join()
+    return max(peak, measure()) - before
+
+
 def compare(repeat=3):
     """Print what an epoch and the prediction of 1,000 slices of 128 pixels cost."""
     from benchmarks.compare import medians
@@ -227,6 +297,14 @@ def compare(repeat=3):
                 ),
                 names,
             )
+    print("extra memory of a fit, MiB")
+    for where in Memory.params[0]:
+        for n_samples in Memory.params[1]:
+            memory = Memory()
+            memory.setup(where, n_samples)
+            extra = memory.track_extra(where, n_samples)
+            memory.teardown(where, n_samples)
+            print(f"    {n_samples} slices in {where:10}{extra:10.0f}", flush=True)
 
 
 def _print_row(title, seconds, names=IMPLEMENTATIONS):

@@ -92,9 +92,11 @@ def test_the_main_job_takes_folders_of_scans(parts, tmp_path, monkeypatch, capsy
     """As the script does, in this process: its workers are started already."""
     for seed, part in enumerate(parts):
         write_slices(tmp_path / part, seed)
+    (tmp_path / parts[0] / "glioma" / "damaged.png").write_bytes(b"no picture")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", [QUICKSTART, *SMALL, "--data", *parts])
-    runpy.run_path(QUICKSTART, run_name="__main__")
+    with pytest.warns(UserWarning, match="damaged.png"):
+        runpy.run_path(QUICKSTART, run_name="__main__")
     plt.close("all")
     printed = capsys.readouterr().out
     check_report_and_pictures(printed, tmp_path)

@@ -83,3 +83,5 @@ SaliencyDisplay.from_estimator(classifier, X_test[shown], y_test[shown])
 # is hidden.
 
 SaliencyDisplay.from_estimator(classifier, X_test[shown], y_test[shown], method="occlusion")
+
+# sphinx_gallery_thumbnail_number = 5

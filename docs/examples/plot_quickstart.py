@@ -88,9 +88,10 @@ else:
             image_size=options.image_size,
             categories=options.categories,
             exclude=options.exclude,
+            on_error="warn",
         )
     except (OSError, ValueError) as error:
-        sys.exit(f"{error}\nThis script's options: --data, --categories, --exclude.")
+        sys.exit(f"{error}\nIn this script: --data for container_path, --categories, --exclude.")
     images = np.concatenate([part.images for part in parts])
     names = np.concatenate([part.target_names[part.target] for part in parts])
     sizes = [len(part.images) for part in parts]
@@ -197,3 +198,5 @@ if options.data is None:
     print("  python docs/examples/plot_quickstart.py --data path/to/scans")
 else:
     print("\nNext: --image-size 128 --max-epochs 34, the residual network's own recipe.")
+
+# sphinx_gallery_thumbnail_number = 2

@@ -1,12 +1,17 @@
 """What a source file imports, found in its syntax tree, whatever the version of Python."""
 
 import ast
+import contextlib
+import gc
 from typing import NamedTuple
 
 # Calls that import a module, or find one, by a name that may be computed.
 _IMPORTERS = {"import_module", "__import__"}
 _SEARCHERS = {"attach", "attach_stub", "iter_modules", "walk_packages"}
 _SEARCHERS |= {"spec_from_file_location", "run_path", "run_module"}
+# Statements that hold no others, most of a file; any other kind, of a later Python too, may.
+_SIMPLE = {ast.Expr, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Return, ast.Raise, ast.Pass}
+_SIMPLE |= {ast.Assert, ast.Delete, ast.Global, ast.Nonlocal, ast.Break, ast.Continue}
 _MARKS = tuple(name.encode() for name in _IMPORTERS | _SEARCHERS)
 
 
@@ -38,6 +43,23 @@ def imports_of(source):
     imports : Imports
         Nothing for a file that is not Python.
     """
+    with _without_collections():
+        return _parsed(source)
+
+
+@contextlib.contextmanager
+def _without_collections():
+    """Do without garbage collections while there is a tree: it is many objects, and no garbage."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _parsed(source):
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError):
@@ -46,6 +68,8 @@ def imports_of(source):
     pending = [tree]
     while pending:  # statements only: expressions are most of a tree, and import nothing
         node = pending.pop()
+        if type(node) in _SIMPLE:
+            continue
         if isinstance(node, ast.Import):
             found.update(Import(0, alias.name, ()) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -119,6 +119,9 @@ class Walk:
             return self._table(value)
         if package == "scipy" and hasattr(value, "asformat"):
             return self._sparse(value)
+        if package == "skrub" and "_skrub_impl" in getattr(value, "__dict__", ()):
+            why = "it has another uuid in each program, so that none would find its results again"
+            raise FingerprintError(value, why)
         if hasattr(value, "get_params") and hasattr(value, "__dict__"):
             return self._estimator(value)
         return self._object(value)
@@ -264,14 +267,20 @@ class Walk:
 
     def _own_state(self, estimator):
         """Return what an estimator itself says is worth keeping, or its parameters if it can't."""
+        own = vars(estimator)
         try:
-            return estimator.__getstate__()
+            state = estimator.__getstate__()
         except Exception as error:
-            if any(name.endswith("_") and name[:1] != "_" for name in vars(estimator)):
+            if any(name.endswith("_") and name[:1] != "_" for name in own):
                 why = f"it is fitted, and its __getstate__ raises {type(error).__name__}: {error}"
                 raise FingerprintError(estimator, why) from error
             requests = getattr(estimator, "_metadata_request", None)
             return [estimator.get_params(deep=False), requests]
+        if not isinstance(state, dict):
+            return state
+        # Bytes in place of an object are a pickle of it, which is another in each process.
+        pickled = {name for name, part in state.items() if type(part) is bytes and name in own}
+        return state | {name: own[name] for name in pickled}
 
     def _object(self, value):
         self._is_fixed &= not self._numbered

@@ -8,6 +8,7 @@ user's folder, in Debian's dist-packages, in a folder on PYTHONPATH. One that wa
 import contextlib
 import functools
 import json
+import os
 import platform
 import re
 import sys
@@ -61,11 +62,15 @@ def loaded_versions():
     return found
 
 
-@functools.cache
 def is_of_python(file):
     """Whether a file is of the standard library."""
+    return _is_in_python(os.path.dirname(file))
+
+
+@functools.cache
+def _is_in_python(place):
     for folder in _PYTHON:
-        for path in (Path(file), Path(file).resolve()):
+        for path in (Path(place), Path(place).resolve()):
             if path.is_relative_to(folder):
                 return not _INSTALLED.intersection(path.relative_to(folder).parts)
     return False

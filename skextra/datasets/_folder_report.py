@@ -104,8 +104,7 @@ def _parts(folders, categories):
         return folders
     folder = unwrapped(folders[0]) if os.path.isdir(folders[0]) else folders[0]
     parts = [unwrapped(os.path.join(folder, name)) for name in split_parts(folder)]
-    # Training first, whatever the order of the alphabet.
-    parts = [part for part in sorted(parts, reverse=True) if len(folders_in(part)) > 1]
+    parts = [part for part in parts if len(folders_in(part)) > 1]
     return parts or [folder]
 
 

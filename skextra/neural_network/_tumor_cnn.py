@@ -37,6 +37,7 @@ from skextra.neural_network._inputs._images import (
     network_size,
     pixels_of,
 )
+from skextra.neural_network._inputs._rows import Rows
 from skextra.neural_network._inputs._samples import hold_out, weigh
 from skextra.neural_network._inputs._validation import (
     check_checkpoint,
@@ -459,7 +460,7 @@ class TumorCNNClassifier(
         check_class_weight(self.class_weight, classes)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         index, weights = weigh(rows, codes, weights, self.class_weight, classes)
-        rows, codes = rows[index], codes[index]
+        rows, codes = Rows(rows, index), codes[index]
         self._seen = np.isin(np.arange(len(classes)), codes)
         module = copy.deepcopy(self.net_.module_) if goes_on and self.net_ is not None else None
         with private_generator(seed, torch_device(self.device)) as get_state:
@@ -481,7 +482,7 @@ class TumorCNNClassifier(
         check_class_weight(self.class_weight, self.classes_)
         codes = np.searchsorted(self.classes_, y)
         index, weights = weigh(rows, codes, weights, self.class_weight, self.classes_)
-        rows, codes = rows[index], codes[index]
+        rows, codes = Rows(rows, index), codes[index]
         if first_call:
             self._seen = np.zeros(len(self.classes_), dtype=bool)
         else:
@@ -613,7 +614,7 @@ class TumorCNNClassifier(
         if isinstance(augmentation, str):
             augmentation = AUGMENTATIONS[augmentation]
         return Batches(
-            images=self._transform.load(rows),
+            images=self._transform.load_or_stream(rows),
             codes=torch.from_numpy(codes),
             weights=torch.from_numpy(weights).float(),
             batch_size=self.recipe_["batch_size"],
@@ -631,14 +632,16 @@ class TumorCNNClassifier(
         if self.early_stopping:
             training_part, held_out = hold_out(codes, self.validation_fraction, seed)
             best = BestEpoch(self.n_iter_no_change, self.tol)
-        batches = self._batches(rows[training_part], codes[training_part], weights[training_part])
+        batches = self._batches(
+            rows.subset(training_part), codes[training_part], weights[training_part]
+        )
         n_epochs = self.recipe_["max_epochs"]
         self.net_.average_weights()
         schedule = make_schedule(self.recipe_["lr_scheduler"], self.net_, n_epochs, batches)
         training = Training(self.net_, batches, schedule, n_epochs, best)
         self.loss_curve_ = training.loss_curve
         self.validation_scores_ = training.validation_scores
-        checkpoint = self._resume(training, [rows, codes, weights])
+        checkpoint = self._resume(training, [rows.digest(), codes, weights])
         root = owner._init_callback_context(max_subtasks=n_epochs)
         root.call_on_fit_task_begin(estimator=owner, X=X, y=y)
         try:
@@ -671,7 +674,7 @@ class TumorCNNClassifier(
             self.n_iter_ = self.best_epoch_ = training.epoch
             line = f"epoch {self.n_iter_}/{training.n_epochs}  loss {self.loss_curve_[-1]:.4f}"
             if training.best is not None:
-                predicted = self._logits_of(rows[held_out]).argmax(axis=1)
+                predicted = self._logits_of(rows.subset(held_out)).argmax(axis=1)
                 score = float(np.average(predicted == codes[held_out], weights=weights[held_out]))
                 training.note_score(score)
                 line += f"  validation accuracy {score:.4f}"

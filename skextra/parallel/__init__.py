@@ -8,7 +8,8 @@ The way of one task, and the thread or process in which each step happens::
                            | Batch -> Attempt           _sharing     large arrays, pickled once
     dispatcher thread    Scheduler                      _scheduling  what runs when, retries
                            | start, poll                _engines     Engine: its few methods
-                         ProcessEngine                  _engines/_processes
+                         ProcessEngine                  _engines/_processes, or on a cluster
+                           |                              _dask, and _node in _scheduling there
                            | Channel: a pipe            _messages
     worker process       main                           _worker      runs the calls
                            | steps that others fitted   _reuse       only if it is asked for

@@ -191,14 +191,8 @@ def test_simple_classifiers_on_thumbnails_fall_short(slices):
         assert 0.3 < score < 0.75, classifier
 
 
-def test_a_network_tells_the_classes():
-    """Trained on 2,000 slices, the recipe of "resnet" passes 95 %, simple classifiers do not."""
-    X, y = make_brain_mri(3000, image_size=64, random_state=0)
-    train, test = slice(2000), slice(2000, None)
-    # Fewer epochs than its recipe's are enough on slices of half the side.
-    network = TumorCNNClassifier(architecture="resnet", max_epochs=9, random_state=0)
-    score = network.fit(X[train], y[train]).score(X[test], y[test])
-    assert score > 0.95
-    small = thumbnails(X, 16)
-    for classifier, limit in [(ScratchGaussianNB(), 0.9), (KNeighborsClassifier(1), score - 0.2)]:
-        assert classifier.fit(small[train], y[train]).score(small[test], y[test]) < limit
+def test_a_network_tells_the_classes(slices):
+    """Ten epochs on 400 slices take "resnet" past what simple classifiers make of 1,200."""
+    X, y = slices
+    network = TumorCNNClassifier(architecture="resnet", max_epochs=10, random_state=0)
+    assert network.fit(X[:400], y[:400]).score(X[1200:], y[1200:]) > 0.85

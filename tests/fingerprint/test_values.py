@@ -1,6 +1,7 @@
 import enum
 import functools
 import math
+import pickle
 import subprocess
 import sys
 import threading
@@ -244,15 +245,33 @@ class NoState(OwnState):
         raise TypeError("not now")
 
 
-@pytest.mark.parametrize("kind", [OwnState, NoState])
+class PickledState(LogisticRegression):
+    """Keeps a pickle of a part of it, which is another in each process, as skrub's learners do."""
+
+    n_pickles = 0
+
+    def __getstate__(self):
+        PickledState.n_pickles += 1
+        return super().__getstate__() | {"C": pickle.dumps((self.n_pickles, self.C))}
+
+
+@pytest.mark.parametrize("kind", [OwnState, NoState, PickledState])
 def test_estimator_with_own_state_counts_by_it(kind):
-    assert digest(kind(2.0)) == digest(kind(2.0)) != digest(kind(3.0))
+    assert digest(kind(C=2.0)) == digest(kind(C=2.0)) != digest(kind(C=3.0))
 
 
 def test_fitted_estimator_without_state_is_refused():
     fitted = NoState().fit([[0.0], [1.0]], [0, 1])
     with pytest.raises(FingerprintError, match=r"it is fitted, and its __getstate__ raises"):
         digest(fitted)
+
+
+def test_data_op_of_skrub_is_refused_with_reason():
+    """It has a uuid, by which its environment may refer to it."""
+    data_op = type("DataOp", (), {"__module__": "skrub"})()
+    data_op._skrub_impl = None
+    with pytest.raises(FingerprintError, match=r"a skrub.DataOp has no .* another uuid in each"):
+        digest([data_op])
 
 
 def test_what_cannot_be_pickled_has_no_digest():

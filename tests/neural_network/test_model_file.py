@@ -20,7 +20,7 @@ from skextra.neural_network import load_model, save_model
 @pytest.fixture(scope="module")
 def digits():
     images, target = load_digits(return_X_y=True)
-    return images.reshape(-1, 8, 8)[:150], target[:150]
+    return images.reshape(-1, 8, 8)[:100], target[:100]
 
 
 @pytest.fixture(scope="module")

@@ -72,7 +72,7 @@ def test_one_image_gets_the_bits_it_gets_among_a_thousand(digits, architecture, 
 
 @pytest.mark.parametrize("architecture", ["sequential", "resnet"])
 def test_one_resized_and_mirrored_image_gets_the_bits_it_gets_among_others(architecture):
-    images = np.random.default_rng(0).integers(0, 256, (20, 140, 131)).astype(np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (11, 140, 131)).astype(np.uint8)
     classifier = TumorCNNClassifier(
         architecture=architecture, augmentation="affine", max_epochs=1, random_state=0
     )
@@ -83,7 +83,7 @@ def test_one_resized_and_mirrored_image_gets_the_bits_it_gets_among_others(archi
 
 
 def test_the_memory_of_a_prediction_does_not_grow_with_the_number_of_images(digits):
-    images = np.zeros((1000, 64, 64), np.uint8)
+    images = np.zeros((200, 64, 64), np.uint8)
     classifier = TumorCNNClassifier(architecture="sequential", max_epochs=1, random_state=0)
     classifier.fit(images[:4] + np.arange(4, dtype=np.uint8)[:, None, None], [0, 1, 0, 1])
     largest = 0
@@ -140,14 +140,14 @@ def test_a_temperature_undoes_the_modesty_that_label_smoothing_teaches(digits):
     assert losses[1] < 0.8 * losses[0]
 
 
-@pytest.mark.parametrize("architecture", ["sequential", "resnet", "mobilenet"])
+@pytest.mark.parametrize("architecture", ["sequential", "resnet"])
 def test_export_of_the_guide_answers_as_the_classifier(architecture, tmp_path, monkeypatch):
     guide = Path(__file__).parents[2] / "docs/user_guide/neural_network.rst"
     text = guide.read_text().partition("answers as ``predict_proba`` does:")[2]
     lines = text.partition(".. code-block:: python")[2].partition("Same seed, same bits")[0]
-    X, y = make_brain_mri(24, image_size=48, random_state=0)
+    X, y = make_brain_mri(12, image_size=40, random_state=0)
     X[0] = 0  # a black slice
-    classifier = TumorCNNClassifier(architecture=architecture, max_epochs=2, random_state=0)
+    classifier = TumorCNNClassifier(architecture=architecture, max_epochs=1, random_state=0)
     classifier.fit(X, y)
     monkeypatch.chdir(tmp_path)
     exec(textwrap.dedent(lines), {"X": X, "classifier": classifier})

@@ -25,7 +25,7 @@ def source(digits):
     """A classifier of the digits 0 to 4."""
     images, target = digits
     few = target < 5
-    return TumorCNNClassifier(architecture="resnet", max_epochs=10, random_state=0).fit(
+    return TumorCNNClassifier(architecture="resnet", max_epochs=5, random_state=0).fit(
         images[few], target[few]
     )
 
@@ -52,7 +52,7 @@ def test_features_of_some_digits_help_to_learn_the_others_from_few_examples(digi
                 )
                 .fit(images[train], target[train])
                 .score(images[test], target[test])
-                for seed in range(3)
+                for seed in range(2)
             ]
         )
         for init_from in (None, source)

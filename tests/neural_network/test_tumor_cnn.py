@@ -78,7 +78,7 @@ def test_images_under_8_pixels_are_enlarged_and_learnt(architecture):
     images = np.random.default_rng(0).integers(0, 100, (60, 5, 4)).astype(np.uint8)
     images[codes == 0, :, :2] += 100  # bright on the left, or on the right
     images[codes == 1, :, 2:] += 100
-    classifier = TumorCNNClassifier(architecture=architecture, random_state=0)
+    classifier = TumorCNNClassifier(architecture=architecture, max_epochs=30, random_state=0)
     classifier.fit(images[:40], codes[:40])
     assert classifier.image_shape_ == (5, 4, 1)
     assert classifier.score(images[40:], codes[40:]) > 0.9
@@ -239,12 +239,12 @@ def test_class_weight_multiplies_sample_weight(digits):
 def test_early_stopping_keeps_the_best_epoch(digits):
     images, target = digits
     classifier = TumorCNNClassifier(
-        early_stopping=True, max_epochs=30, n_iter_no_change=3, random_state=0
+        early_stopping=True, max_epochs=12, n_iter_no_change=3, random_state=0
     ).fit(images, target)
     scores = classifier.validation_scores_
-    assert len(scores) == classifier.n_iter_ <= 30
+    assert len(scores) == classifier.n_iter_ <= 12
     assert scores[classifier.best_epoch_ - 1] == max(scores)
-    assert classifier.n_iter_ - classifier.best_epoch_ >= 3 or classifier.n_iter_ == 30
+    assert classifier.n_iter_ - classifier.best_epoch_ >= 3 or classifier.n_iter_ == 12
 
 
 def test_warm_start_goes_on_from_the_last_weights(digits):

@@ -53,7 +53,7 @@ def test_a_search_over_architecture_rate_and_optimizer_in_a_pipeline(digits):
 def test_a_network_beats_a_linear_model_on_images_of_28_pixels(big_digits):
     images, target = big_digits
     network = TumorCNNClassifier(
-        architecture="mobilenet", image_size=12, max_epochs=20, random_state=0
+        architecture="mobilenet", image_size=12, max_epochs=12, random_state=0
     )
     linear = SGDClassifier(loss="log_loss", random_state=0)
     scores = [

@@ -118,12 +118,12 @@ def test_task_error_keeps_type_backend_stays_usable():
 
 def test_dead_worker_is_error_backend_stays_usable():
     with pytest.raises(WorkerCrashError, match=r"posix\._exit\(4\)"):
-        parallel()(delayed(os._exit)(4) for _ in range(2))
+        parallel(max_retries=0)(delayed(os._exit)(4) for _ in range(2))
     assert usable()
 
 
 def test_a_managed_parallel_survives_an_error():
-    with parallel() as managed:
+    with parallel(max_retries=0) as managed:
         with pytest.raises(WorkerCrashError):
             managed(delayed(os._exit)(1) for _ in range(2))
         assert managed(delayed(abs)(-i) for i in range(4)) == [0, 1, 2, 3]
@@ -132,7 +132,7 @@ def test_a_managed_parallel_survives_an_error():
 def test_many_deaths_in_a_row_backend_stays_usable():
     for _ in range(10):
         with pytest.raises(WorkerCrashError):
-            parallel()(delayed(os._exit)(1) for _ in range(2))
+            parallel(max_retries=0)(delayed(os._exit)(1) for _ in range(2))
     assert usable()
 
 
@@ -193,14 +193,24 @@ def test_nested_call_runs_in_threads_of_worker():
     assert all(parallel()(delayed(nested)() for _ in range(3)))
 
 
-def test_a_nested_call_may_ask_for_processes():
-    def nested():
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            inner = Parallel(n_jobs=2, backend="skextra")(delayed(os.getpid)() for _ in range(4))
-        return os.getpid() not in inner
+def test_a_nested_call_may_ask_for_processes(run_script):
+    # In a small program: the server of each worker imports what the program has imported.
+    lines, _ = run_script(
+        """
+        import os, warnings
+        import skextra
+        from joblib import Parallel, delayed
 
-    assert all(parallel()(delayed(nested)() for _ in range(2)))
+        def nested():
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                inner = Parallel(n_jobs=2, backend="skextra")(delayed(os.getpid)() for _ in "1234")
+            return os.getpid() not in inner
+
+        print(Parallel(n_jobs=2, backend="skextra")(delayed(nested)() for _ in range(2)))
+        """
+    ).finish()
+    assert lines == ["[True, True]"]
 
 
 def test_call_below_threads_warns_and_starts_no_process():

@@ -20,6 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 
 from skextra.parallel import Journal
+from skextra.parallel._scheduling._attempt import Attempt
 from skextra.parallel._scheduling._current import get_scheduler
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -43,11 +44,21 @@ class Slow(LogisticRegression):
 
 @contextlib.contextmanager
 def random_kills(seed):
-    """Kill workers at random moments; yield how many it were."""
+    """Kill workers at random moments; yield how many it were.
+
+    On a slow machine too, results must come between the kills, or the search would not end.
+    """
     generator, over, kills = random.Random(seed), threading.Event(), collections.Counter()
+    answer, answered = Attempt.answer, []
+
+    def count(attempt, *args):
+        answered.append(1)
+        answer(attempt, *args)
 
     def kill():
         while not over.wait(generator.expovariate(1 / 0.06)):
+            if kills.total() > len(answered):
+                continue
             workers = [
                 worker.process.pid
                 for worker in list(get_scheduler().engine.workers)
@@ -62,7 +73,9 @@ def random_kills(seed):
     thread = threading.Thread(target=kill)
     thread.start()
     try:
-        yield kills
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Attempt, "answer", count)
+            yield kills
     finally:
         over.set()
         thread.join()

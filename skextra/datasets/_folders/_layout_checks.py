@@ -53,7 +53,7 @@ def split_parts(container):
     Returns
     -------
     list of str
-        Names of the folders in `container`; empty if they are no parts of a split.
+        Names of the folders in `container`, training first; empty if they are no parts of a split.
     """
     return _parts_among({name: folders_in(os.path.join(container, name)) for name in
                          folders_in(container)})  # fmt: skip
@@ -171,7 +171,7 @@ def refuse_shared_files(container, files_of_class, links):
 
 
 def _parts_among(inside):
-    """Return the names that are parts of a split; ``inside`` has the folders in each."""
+    """Return the names that are parts of a split, training first; ``inside`` has their folders."""
     groups = {}
     for name in inside:
         words = [word for word in re.split(r"[^a-z]+", name.lower()) if word]
@@ -180,7 +180,8 @@ def _parts_among(inside):
             rest = tuple(w for w in words if w not in _PART_OF_WORD and w not in _FILLERS)
             groups.setdefault(rest, {}).setdefault(parts.pop(), []).append(name)
     for rest, named in groups.items():
-        names = sorted(name for group in named.values() for name in group)
+        # Training first: whoever copies the names passes them on in this order.
+        names = [name for part in _PARTS for name in sorted(named.get(part, ()))]
         # Of these names alone, "train" is also a thing that classes are called after.
         alone = not rest and ("training" not in named or any(inside[name] for name in names))
         if len(named) > 1 or alone:

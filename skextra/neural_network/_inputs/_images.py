@@ -8,12 +8,16 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from skextra.neural_network._inputs import _rows
+from skextra.neural_network._inputs._rows import column_blocks, row_blocks
+from skextra.neural_network._inputs._streaming import StreamedImages
+from skextra.neural_network._inputs._value_range import value_range
+
 MIN_SIDE = 8  # three 2x2 poolings leave one pixel of eight
-_RESIZE_BLOCK = 256  # images resized at a time, so that float copies of X stay small
+_RESIZE_BLOCK = 256  # images resized at a time, at most
+CACHE_BYTES = 2**28  # training images that are kept in memory at the network's size
 _RANGE_ROWS = 1000  # rows of which a median is taken
 FAR_FEATURES = 30.0  # standard deviations: no sample of a population is so far away in the median
-_HOT_SHARE = 0.005  # of the images, or of the places, that a fault of the detector may reach
-_HOT_FACTOR = 4.0  # how much wider the range has to be by them
 
 
 def pixels_of(X):
@@ -83,46 +87,6 @@ def are_pixels(rows, image_shape, *, are_images, is_told):
     return is_narrow and (is_told or image_shape[0] >= MIN_SIDE)
 
 
-def value_range(rows):
-    """Return (low, high, clips): the pixels that become -1 and 1, and whether others are clipped.
-
-    Pixels that reach a quarter of the range of an 8- or 16-bit type have that range: 0 to 255,
-    for instance. All others have the smallest and largest value of the training images. Values
-    that only one image or one place in 200 has, and that make the range four times wider, are
-    faults of a detector: they are left out of the range, and a warning says so.
-    """
-    if rows.dtype == bool:
-        return 0.0, 1.0, False
-    low, high = float(rows.min()), float(rows.max())
-    usual_low, usual_high = _usual_range(rows)
-    clips = high - low > _HOT_FACTOR * (usual_high - usual_low) > 0
-    if clips:
-        warnings.warn(
-            f"X has pixels from {low:g} to {high:g}, but only few images or places have any "
-            f"outside of {usual_low:g} to {usual_high:g}: these are clipped to that range. Take "
-            "faulty pixels out of X, or scale X yourself.",
-            UserWarning,
-            stacklevel=2,
-        )
-        low, high = usual_low, usual_high
-    if rows.dtype.kind in "iu" and rows.dtype.itemsize <= 2:
-        largest = float(np.iinfo(rows.dtype).max)
-        if low >= 0 and high >= largest / 4:
-            return 0.0, largest, clips and usual_high < largest
-    return low, high, clips
-
-
-def _usual_range(rows):
-    """Return the range without the most extreme images, or places if that leaves less."""
-    ranges = []
-    for axis in (0, 1):
-        lows, highs = np.sort(rows.min(axis=axis)), np.sort(rows.max(axis=axis))
-        # Of fewer than ten there is no telling which is out of place.
-        n_left_out = max(1, int(_HOT_SHARE * len(lows))) if len(lows) >= 10 else 0
-        ranges.append((float(lows[n_left_out]), float(highs[-1 - n_left_out])))
-    return min(ranges, key=lambda ends: ends[1] - ends[0])
-
-
 @dataclass(frozen=True)
 class ImageTransform:
     """How rows become the network's input, decided once in `fit`.
@@ -146,9 +110,12 @@ class ImageTransform:
         """Decide the scaling from the training rows of shape (n_samples, n_features)."""
         of_integers = rows.dtype.kind in "biu"
         if are_features:
-            rows = rows.astype(np.float64)
-            mean = np.average(rows, axis=0, weights=weights)
-            spread = np.sqrt(np.average((rows - mean) ** 2, axis=0, weights=weights))
+            means, spreads = [], []
+            for columns in column_blocks(rows):
+                means.append(np.average(columns, axis=0, weights=weights))
+                columns = (columns - means[-1]) ** 2
+                spreads.append(np.sqrt(np.average(columns, axis=0, weights=weights)))
+            mean, spread = np.concatenate(means), np.concatenate(spreads)
             spread[spread == 0] = 1.0
             return cls(
                 image_shape, size, 1.0 / spread, -mean / spread, True, of_integers=of_integers
@@ -200,7 +167,8 @@ class ImageTransform:
 
     def _other_pixels(self, rows):
         low, high = self.pixel_range
-        lowest, highest = float(rows.min()), float(rows.max())
+        lowest = float(min(block.min() for block in row_blocks(rows)))
+        highest = float(max(block.max() for block in row_blocks(rows)))
         slack = (high - low) / 2
         # One faulty pixel is no other scale where such pixels were clipped in training.
         ends = (np.median(rows[:_RANGE_ROWS]),) * 2 if self.clips else (lowest, highest)
@@ -226,18 +194,33 @@ class ImageTransform:
             return False
         if len(rows) >= 5 or lowest < low:
             return True
-        return self.of_integers and rows.dtype.kind == "f" and bool((rows % 1 != 0).any())
+        if not self.of_integers or rows.dtype.kind != "f":
+            return False
+        return any((block % 1 != 0).any() for block in row_blocks(rows))
 
     def load(self, rows, dtype=torch.float32):
         """Return rows as one tensor (n_samples, channels, height, width) at the network's size.
 
         8-bit pixels stay 8-bit (a quarter of the memory) and are scaled batch by batch.
         """
+        row_bytes = rows.shape[1] * (1 if rows.dtype == np.uint8 else 8)
+        step = int(np.clip(_rows.BLOCK_BYTES // row_bytes, 1, _RESIZE_BLOCK))
         blocks = [
-            self._load_block(rows[start : start + _RESIZE_BLOCK], dtype)
-            for start in range(0, len(rows), _RESIZE_BLOCK)
+            self._load_block(rows[start : start + step], dtype)
+            for start in range(0, len(rows), step)
         ]
         return torch.cat(blocks)
+
+    def load_or_stream(self, rows):
+        """Return training images at the network's size, or what reads them batch by batch.
+
+        Those that fit into `CACHE_BYTES` are kept. Of more, each batch is read from X, resized and
+        scaled when it is its turn: with the same bits, more slowly where images have to shrink.
+        """
+        n_values = len(rows) * self.image_shape[2] * self.size[0] * self.size[1]
+        if n_values * (1 if rows.dtype == np.uint8 else 4) <= CACHE_BYTES:
+            return self.load(rows)
+        return StreamedImages(self, rows)
 
     def _load_block(self, rows, dtype):
         if rows.dtype != np.uint8:

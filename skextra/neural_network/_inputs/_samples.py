@@ -3,6 +3,8 @@
 import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 
+from skextra.neural_network._inputs._rows import ranks
+
 
 def weigh(rows, codes, weights, class_weight, classes):
     """Return the index of the rows to train on and their weights, which have mean 1."""
@@ -44,11 +46,11 @@ def merge_repeats(rows, codes, weights):
         The sum of the weights of the rows that are merged.
     """
     kept = np.flatnonzero(weights > 0)
-    rows = np.ascontiguousarray(rows[kept])
-    as_bytes = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).ravel()
-    _, first, group = np.unique(as_bytes, return_index=True, return_inverse=True)
     pairs, first, pair = np.unique(
-        np.column_stack([codes[kept], group]), axis=0, return_index=True, return_inverse=True
+        np.column_stack([codes[kept], ranks(rows, kept)]),
+        axis=0,
+        return_index=True,
+        return_inverse=True,
     )
     return kept[first], np.bincount(pair.ravel(), weights=weights[kept], minlength=len(pairs))
 

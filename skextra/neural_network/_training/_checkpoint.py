@@ -32,8 +32,8 @@ class Checkpoint:
         Where the file is; made if it is not there.
     settings : object
         What decides the fit beside the arrays: parameters, recipe, classes.
-    arrays : list of ndarray
-        The training set.
+    arrays : list of ndarray or bytes
+        The training set, or what stands for its content.
     module : torch.nn.Module
         The network with its initial weights.
     """

@@ -25,13 +25,13 @@ from skextra.neural_network._training._schedules import find_in_torch
 
 @dataclass
 class Batches(torch.utils.data.Dataset):
-    """Whole batches, drawn by index from tensors held in memory.
+    """Whole batches, drawn by index from tensors held in memory, or from X.
 
     It stands in for dataset and loader at once: nothing is collated row by row, which for small
     images costs more than the network.
     """
 
-    images: torch.Tensor
+    images: object  # a tensor, or `StreamedImages`: an index gives a tensor
     codes: torch.Tensor
     weights: torch.Tensor
     batch_size: int

@@ -75,15 +75,17 @@ def _copies(layer):
 
 @contextlib.contextmanager
 def fast_beginning(module, names):
-    """Let the statistics of batch norms be plain means until they have seen enough batches.
+    """Let the statistics of batch norms be those of the later batches until there are many.
 
     A moving average of momentum 0.1 that begins at mean 0 and variance 1 still has a third of that
-    beginning in it after ten batches.
+    beginning in it after ten batches. The plain mean over the batches so far has the statistics
+    of the first weights in it, which move fastest: so the last batches count three times as much
+    (momentum 3/4, 3/5, 3/6 and so on), measured with calls of 8 and 16 rows.
     """
     layers = [module.get_submodule(name) for name in names]
     layers = [(layer, layer.momentum) for layer in layers if layer.momentum is not None]
     for layer, momentum in layers:
-        layer.momentum = max(momentum, 1 / (int(layer.num_batches_tracked) + 1))
+        layer.momentum = max(momentum, 3 / (int(layer.num_batches_tracked) + 3))
     try:
         yield
     finally:

@@ -16,14 +16,23 @@ from skextra.parallel import leased_device
 _GENERATOR_LOCK = threading.RLock()
 
 
-def _renew_lock():
-    """Give a forked process a lock of its own: the thread that holds this one is not in it."""
+_has_computed = False  # whether torch may have started threads
+
+
+def _after_fork():
+    """Give a forked process a lock of its own, and one thread if it has lost the others.
+
+    The thread that holds the lock is not in the forked process, nor are the threads of OpenMP
+    that its parent has started: it would wait for both for ever.
+    """
     global _GENERATOR_LOCK
     _GENERATOR_LOCK = threading.RLock()
+    if _has_computed:
+        torch.set_num_threads(1)
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_renew_lock)
+    os.register_at_fork(after_in_child=_after_fork)
 
 # Pixels of a batch up to which one thread is about as fast as two, and not slowed by neighbours.
 SMALL_BATCH = 64 * 8 * 8
@@ -83,6 +92,8 @@ def threads_for(n_pixels):
     takes many times as long on two threads as on one. Larger ones keep the threads there are.
     Only the calling thread is limited, and what it had comes back.
     """
+    global _has_computed
+    _has_computed = True
     return contextlib.nullcontext() if n_pixels > SMALL_BATCH else one_thread()
 
 

@@ -65,14 +65,20 @@ def run_on_node(header, message, n_calls, exclusive, contents):
     scheduler = get_scheduler()
     scheduler.post(scheduler.enqueue, run, run.attempt)
     while not run.ended.wait(_LOOK_SECONDS):
-        task = worker.state.tasks.get(key)
-        if task is None or task.state != "executing":  # cancelled, or its client has gone
+        if not _is_wanted(worker, key):
             run.closed = True
             scheduler.post(scheduler.end_session, run)
             run.ended.wait()
             break
     run.reply.node = worker.address
     return run.reply
+
+
+def _is_wanted(worker, key):
+    """Whether anybody waits for a task: not if it was cancelled, or its client or worker goes."""
+    task = worker.state.tasks.get(key)
+    is_open = worker.status.name in ("running", "paused", "closing_gracefully")
+    return is_open and task is not None and task.state == "executing"
 
 
 @functools.lru_cache(maxsize=64)

@@ -82,6 +82,12 @@ class Content:
     def __reduce_ex__(self, protocol):
         return Content, (self.key, pickle.PickleBuffer(self.view()))
 
+    def __copy__(self):
+        """Return another object with the same bytes, in no place yet."""
+        other = Content.__new__(Content)
+        other.__dict__.update(self.__dict__, place=None)
+        return other
+
     def __sizeof__(self):
         return self.nbytes
 

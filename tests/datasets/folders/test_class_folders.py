@@ -153,7 +153,7 @@ def test_parts_of_a_split_are_not_classes(write):
     )
     with pytest.raises(ValueError, match="parts of a split and not classes") as caught:
         load_image_folder(folder)
-    assert f"[{str(folder / 'Testing')!r}, {str(folder / 'Training')!r}]" in str(caught.value)
+    assert f"[{str(folder / 'Training')!r}, {str(folder / 'Testing')!r}]" in str(caught.value)
 
 
 def test_folders_of_other_classes_are_not_a_pair(write):

@@ -39,6 +39,9 @@ def test_paths_in_split_message_load(write, layout):
     with pytest.raises(ValueError, match="container_path=") as caught:
         load_image_folder(folder)
     paths = eval(re.search(r"container_path=(\[.*?\])", str(caught.value)).group(1))
+    assert "rain" in paths[0].removeprefix(
+        str(folder)
+    )  # what is copied trains on the training part
     for part in load_image_folder(paths):
         assert part.target_names.tolist() == ["a", "b"]
 

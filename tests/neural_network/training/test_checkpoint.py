@@ -22,7 +22,7 @@ from skextra.neural_network._networks._architectures import ARCHITECTURES
 @pytest.fixture(scope="module")
 def digits():
     images, target = load_digits(return_X_y=True)
-    return images.reshape(-1, 8, 8)[:300], target[:300]
+    return images.reshape(-1, 8, 8)[:120], target[:120]
 
 
 class Interrupt:
@@ -55,8 +55,8 @@ from sklearn.datasets import load_digits
 from skextra import TumorCNNClassifier
 images, target = load_digits(return_X_y=True)
 TumorCNNClassifier(
-    architecture="resnet", max_epochs=40, checkpoint=sys.argv[1], random_state=0
-).fit(images.reshape(-1, 8, 8)[:300], target[:300])
+    architecture="resnet", max_epochs=30, checkpoint=sys.argv[1], random_state=0
+).fit(images.reshape(-1, 8, 8)[:120], target[:120])
 """
 
 
@@ -67,19 +67,19 @@ def test_a_fit_that_was_killed_ends_with_the_bits_of_an_undisturbed_one(digits, 
         while not list(tmp_path.glob("fit-*.ckpt")):
             assert program.poll() is None
             assert time.monotonic() < deadline
-            time.sleep(0.005)
+            time.sleep(0.02)
     finally:
         program.send_signal(signal.SIGKILL)
         program.wait()
     (path,) = tmp_path.glob("fit-*.ckpt")
     stopped_after = torch.load(path, weights_only=True)["epoch"]
-    assert 1 <= stopped_after < 40
-    undisturbed = TumorCNNClassifier(architecture="resnet", max_epochs=40, random_state=0)
+    assert 1 <= stopped_after < 30
+    undisturbed = TumorCNNClassifier(architecture="resnet", max_epochs=30, random_state=0)
     undisturbed.fit(*digits)
     resumed = clone(undisturbed).set_params(checkpoint=tmp_path)
     monitor = ScoringMonitor(scoring="accuracy")
     resumed.set_callbacks(monitor).fit(*digits)
-    assert epochs_seen(monitor) == 40 - stopped_after
+    assert epochs_seen(monitor) == 30 - stopped_after
     assert resumed.loss_curve_ == undisturbed.loss_curve_
     assert same_bits(resumed, undisturbed)
     assert list(tmp_path.iterdir()) == []
@@ -96,20 +96,20 @@ def same_bits(classifier, other):
 @pytest.mark.parametrize(
     "parameters",
     [
-        {"architecture": "resnet", "image_size": 12, "augmentation": "affine"},
+        {"architecture": "resnet", "augmentation": "affine"},
         {"early_stopping": True, "n_iter_no_change": 3, "lr_scheduler": "CosineAnnealingLR"},
         {"architecture": "mlp", "optimizer": "SGD", "lr_scheduler": "ReduceLROnPlateau"},
     ],
 )
 def test_a_fit_that_goes_on_has_the_bits_of_an_undisturbed_one(digits, tmp_path, parameters):
-    classifier = TumorCNNClassifier(max_epochs=6, random_state=0).set_params(**parameters)
+    classifier = TumorCNNClassifier(max_epochs=4, random_state=0).set_params(**parameters)
     expected = classifier.fit(*digits)
-    stopped = TumorCNNClassifier(max_epochs=6, random_state=0, checkpoint=tmp_path)
+    stopped = TumorCNNClassifier(max_epochs=4, random_state=0, checkpoint=tmp_path)
     stopped.set_params(**parameters).set_callbacks(Interrupt(epoch=1))
     with pytest.raises(KeyboardInterrupt):
         stopped.fit(*digits)
     assert len(list(tmp_path.iterdir())) == 1
-    resumed = TumorCNNClassifier(max_epochs=6, random_state=0, checkpoint=str(tmp_path))
+    resumed = TumorCNNClassifier(max_epochs=4, random_state=0, checkpoint=str(tmp_path))
     monitor = ScoringMonitor(scoring="accuracy")
     resumed.set_params(**parameters).set_callbacks(monitor).fit(*digits)
     assert epochs_seen(monitor) == expected.n_iter_ - 1  # the first was not trained again

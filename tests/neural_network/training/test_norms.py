@@ -7,79 +7,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from benchmarks.short_trainings import ARCHITECTURES, WAYS, mean_gap
 from skextra import TumorCNNClassifier
 from skextra.datasets import make_brain_mri
-from skextra.neural_network._training._net import TrainingNet
 from skextra.neural_network._training._norms import norms_of, recompute
 from tests.neural_network.small_nets import make_batches
 
 X, Y = make_brain_mri(200, image_size=16, random_state=0)
 
 
-class Normed(nn.Module):
-    def __init__(self, image_shape, n_classes):
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.Conv2d(image_shape[2], 16, 3, 2, 1),
-            nn.BatchNorm2d(16),
-            nn.ReLU(),
-            nn.Conv2d(16, 32, 3, 2, 1),
-            nn.BatchNorm2d(32),
-            nn.ReLU(),
-            nn.AdaptiveAvgPool2d(2),
-            nn.Flatten(),
-            nn.Linear(128, n_classes),
-        )
-
-    def forward(self, images):
-        return self.layers(images)
-
-
-def record_passes(monkeypatch):
-    """Return a function of the accuracy of the outputs that the pass of an epoch learnt from."""
-    seen = {}
-    get_loss, train_epoch = TrainingNet.get_loss, TrainingNet.train_epoch
-
-    def recorded(self, outputs, targets, **kwargs):
-        loss = get_loss(self, outputs, targets, **kwargs)
-        seen[self._position[0]].append((outputs.argmax(1) == targets[0]).numpy())
-        return loss
-
-    def begun(self, batches, schedule=None, epoch=1):
-        seen[epoch] = []
-        return train_epoch(self, batches, schedule, epoch)
-
-    monkeypatch.setattr(TrainingNet, "get_loss", recorded)
-    monkeypatch.setattr(TrainingNet, "train_epoch", begun)
-    return lambda epoch: float(np.concatenate(seen[epoch]).mean())
-
-
-@pytest.mark.parametrize("architecture", ["resnet", "mobilenet", Normed])
-@settings(max_examples=5, deadline=None, derandomize=True)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@settings(max_examples=4, deadline=None, derandomize=True)
 @given(
-    n_samples=st.sampled_from([60, 200]),
-    n_epochs=st.sampled_from([1, 2, 5, 10]),
+    n_rows=st.sampled_from([60, 120]),
+    n_epochs=st.sampled_from([1, 2, 4]),
     batch_size=st.sampled_from([16, 64, 256]),
-    how=st.sampled_from(["fit", "partial_fit", "early_stopping", "warm_start"]),
+    how=st.sampled_from(WAYS),
 )
-def test_predictions_are_as_good_as_the_pass(architecture, n_samples, n_epochs, batch_size, how):
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        accuracy = record_passes(monkeypatch)
-        model = TumorCNNClassifier(
-            architecture=architecture,
-            batch_size=batch_size,
-            max_epochs=n_epochs,
-            early_stopping=how == "early_stopping",
-            warm_start=how == "warm_start",
-            random_state=0,
-        )
-        for _ in range({"partial_fit": n_epochs, "warm_start": 2}.get(how, 1)):
-            if how == "partial_fit":
-                model.partial_fit(X[:n_samples], Y[:n_samples], classes=np.unique(Y))
-            else:
-                model.fit(X[:n_samples], Y[:n_samples])
-        expected = accuracy(model.best_epoch_)
-        assert model.score(X[:n_samples], Y[:n_samples]) >= expected - 0.05
+def test_predictions_are_as_good_as_the_pass(architecture, n_rows, n_epochs, batch_size, how):
+    training = X[:n_rows], Y[:n_rows], n_epochs, batch_size
+    assert mean_gap(ARCHITECTURES[architecture], how, *training) >= -0.05
+
+
+@pytest.mark.parametrize("architecture", ["resnet", "mobilenet"])
+def test_stream_of_small_calls_predicts_what_it_learnt(architecture):
+    assert mean_gap(architecture, "partial_fit", X[:120], Y[:120], 2, 16) >= -0.05
 
 
 def test_statistics_are_those_of_the_sample():

@@ -53,13 +53,13 @@ def test_no_more_workers_than_the_session_may_have(scheduler):
     ],
 )
 def test_a_death_fails_its_task_and_says_how(scheduler, die, words):
-    client = Client(scheduler)
+    client = Client(scheduler, max_retries=0)
     with pytest.raises(WorkerCrashError, match=rf"running .*<lambda>\(\): it (was )?{words}"):
         client.call(die)
 
 
 def test_only_the_task_of_the_dead_worker_fails(scheduler):
-    client = Client(scheduler, n_workers=1)
+    client = Client(scheduler, n_workers=1, max_retries=0)
     client.submit(os._exit, 1)
     client.submit(divmod, 7, 2)
     with pytest.raises(WorkerCrashError):
@@ -68,7 +68,7 @@ def test_only_the_task_of_the_dead_worker_fails(scheduler):
 
 
 def test_call_in_flight_is_the_one_named(scheduler):
-    client = Client(scheduler)
+    client = Client(scheduler, max_retries=0)
     calls = [(divmod, (7, 2), {}), (os._exit, (5,), {}), (divmod, (9, 2), {})]
     client.session.submit(calls, client.outcomes.put)
     with pytest.raises(WorkerCrashError, match=r"running posix\._exit\(5\)"):
@@ -104,7 +104,7 @@ class KillsItsReader:
 
 
 def test_task_that_kills_its_readers_fails(scheduler):
-    client = Client(scheduler)
+    client = Client(scheduler, max_retries=0)
     with pytest.raises(WorkerCrashError, match=r"died before they began .*exited with code 9"):
         client.call(len, [KillsItsReader()])
 
@@ -270,12 +270,28 @@ def test_shutdown_ends_idle_and_busy_workers(tmp_path, eventually):
         client.result()
 
 
-def test_the_server_comes_back_after_it_was_killed(scheduler, eventually):
-    client = Client(scheduler, n_workers=1)
-    pid, server_pid = client.call(lambda: (os.getpid(), os.getppid()))
-    os.kill(server_pid, signal.SIGKILL)
+def test_the_server_comes_back_after_it_was_killed(run_script, eventually):
+    # In a small program: a new server imports what the program has imported.
+    script = run_script(
+        """
+        import os, signal, threading
+        import skextra
+        from joblib import Parallel, delayed
+
+        def both():
+            return os.getpid(), os.getppid()
+
+        parallel = Parallel(n_jobs=2, backend="skextra")
+        (pid, server_pid), _ = parallel(delayed(both)() for _ in range(2))
+        os.kill(server_pid, signal.SIGKILL)
+        print(pid, flush=True)
+        print(parallel(delayed(divmod)(i, 2) for i in range(2)), flush=True)
+        threading.Event().wait()
+        """
+    )
+    pid = int(script.line())
     eventually(lambda: not alive(pid))
-    assert client.call(divmod, 7, 2) == (3, 1)
+    assert script.line() == "[(0, 0), (0, 1)]"
 
 
 def test_calls_share_one_scheduler():

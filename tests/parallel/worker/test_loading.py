@@ -8,8 +8,9 @@ import threading
 
 import cloudpickle
 import pytest
-from joblib import Parallel, delayed
+from joblib import delayed
 
+from skextra.parallel._worker._loading import check_not_loading, load
 from tests.parallel.calls import ask, parallel
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -73,11 +74,10 @@ def test_unnamed_parallel_while_a_worker_imports_runs_there(tmp_path):
     assert done.stdout == "[0, 1, 2, 3]\n"
 
 
-def test_task_may_still_call_parallel_itself():
-    def call():
-        return Parallel(n_jobs=2, backend="skextra")(delayed(abs)(-i) for i in range(3))
-
-    assert ask(call) == [0, 1, 2]
+def test_parallel_is_refused_while_a_task_is_read_only():
+    with pytest.raises(RuntimeError, match="guard the call"):
+        load(check_not_loading)
+    check_not_loading()
 
 
 class Unreadable:

@@ -3,13 +3,11 @@
 import os
 
 import pytest
-from joblib import delayed
 
 from skextra.parallel import WorkerCrashError
 from skextra.parallel._engines._processes import _worker_set
 from skextra.parallel._worker import _nesting
 from skextra.parallel._worker._nesting import Nesting
-from tests.parallel.calls import parallel
 from tests.parallel.clients import Client
 
 
@@ -65,10 +63,22 @@ def test_workers_that_replace_dead_ones_are_not_counted(scheduler, monkeypatch):
     assert len(starts) == 1
 
 
-def test_calls_nested_without_end_are_an_error():
-    def recurse():
-        _nesting._MAX_STARTS = _nesting._FREE_LEVELS = 1
-        return parallel()([delayed(recurse)()])
+def test_calls_nested_without_end_are_an_error(run_script):
+    lines, _ = run_script(
+        """
+        import skextra
+        from joblib import Parallel, delayed
 
-    with pytest.raises(WorkerCrashError, match=r"nested without end\. If a module calls"):
-        parallel()([delayed(recurse)()])
+        def recurse():
+            from skextra.parallel._worker import _nesting
+
+            _nesting._MAX_STARTS = _nesting._FREE_LEVELS = 1
+            return Parallel(n_jobs=2, backend="skextra")([delayed(recurse)()])
+
+        try:
+            Parallel(n_jobs=2, backend="skextra")([delayed(recurse)()])
+        except skextra.parallel.WorkerCrashError as error:
+            print(error)
+        """
+    ).finish()
+    assert "nested without end. If a module calls Parallel" in lines[0]

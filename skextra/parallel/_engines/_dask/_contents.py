@@ -1,6 +1,7 @@
 """Where the contents of a call lie on the cluster: put there once, and again if they are lost."""
 
 import asyncio
+import copy
 import itertools
 
 
@@ -41,9 +42,12 @@ class Placement:
                 content.n_uses += 1
                 is_there = content.place is not None and content.place.status == "finished"
                 if not is_there and not (content.is_small and content.n_uses == 1):
+                    content.place = None
                     missing[f"skextra-{content.key}-{next(self._numbers)}"] = content
             if missing:
-                futures = await self._client.scatter(missing, broadcast=True)
+                # Copies: a cluster in this process would keep the future that keeps the content.
+                copies = {key: copy.copy(content) for key, content in missing.items()}
+                futures = await self._client.scatter(copies, broadcast=True)
                 for key, content in missing.items():
                     content.place = futures[key]
         return [content if content.place is None else content.place for content in contents]

@@ -116,8 +116,9 @@ class DaskEngine(Engine):
 
     def kill(self, attempt):
         """Have the node kill the worker process of an attempt, which has died then."""
-        if attempt in self._running:
-            self._stop(self._running[attempt])
+        running = self._running.get(attempt)
+        if running is not None:
+            self._stop(running)
             self._inbox.put((attempt, Reply("", death=Death(None))))
 
     def wake(self):
@@ -168,11 +169,12 @@ class DaskEngine(Engine):
     def _event(self, attempt, reply):
         """Return the event for a reply, or for the error that came in its place."""
         if isinstance(reply, BaseException):
-            attempt.answer(pack_error(explain_missing(reply, "a node") or reply))
-            return Ended(attempt, 0, failed=True)
-        error = self._refusal(reply) or self._module_check.find_error(reply)
+            error = explain_missing(reply, "a node") or reply
+        else:
+            error = self._refusal(reply) or self._module_check.find_error(reply)
         if error is not None:
-            return self._event(attempt, error)
+            attempt.answer(pack_error(error))
+            return Ended(attempt, 0, failed=True)
         attempt.held = reply.held
         for n_known, message in reply.answers:
             attempt.answer(message, n_known if message[:1] != ERROR else None)
@@ -235,7 +237,7 @@ class DaskEngine(Engine):
 
     async def _run(self, attempt, header):
         """Have an attempt run on a node, again if the cluster loses it; put the reply."""
-        n_losses = 0
+        n_losses, began = 0, time.monotonic()
         while True:
             future = None
             try:
@@ -256,12 +258,13 @@ class DaskEngine(Engine):
                 reply = await future
             except KilledWorker:
                 reply = self._lost_for_good(attempt)
-            except _LOSSES:
+            except _LOSSES as error:
                 n_losses += future is not None
-                if n_losses <= _MAX_LOSSES or self._client.status != "running":
+                is_over = time.monotonic() > began + self._patience
+                if n_losses <= _MAX_LOSSES and not (future is None and is_over):
                     await asyncio.sleep(_RETRY_SECONDS)
                     continue
-                reply = self._lost_for_good(attempt)
+                reply = self._lost_for_good(attempt) if future is not None else error
             except Exception as error:
                 reply = error
             finally:

@@ -25,16 +25,18 @@ class ProcessCluster:
     folder : Path
         Where they run and what they say goes.
     n_workers : int, default=2
-        How many workers of one thread each.
+        How many workers.
+    n_threads : int, default=1
+        How many threads each has.
     nanny : bool, default=False
         Whether each has a nanny, which starts it again.
     """
 
-    def __init__(self, folder, n_workers=2, nanny=False):
+    def __init__(self, folder, n_workers=2, nanny=False, n_threads=1):
         self.folder = folder
         self.port = _free_port()
         self.address = f"tcp://127.0.0.1:{self.port}"
-        self.nanny = nanny
+        self.nanny, self.n_threads = nanny, n_threads
         self.workers = []
         self._log = open(folder / "cluster.log", "ab")  # noqa: SIM115  closed by `close`
         self.start_scheduler()
@@ -63,9 +65,16 @@ class ProcessCluster:
     def start_worker(self, **environment):
         """Start one more worker."""
         nanny = "--nanny" if self.nanny else "--no-nanny"
-        arguments = "--nthreads", "1", "--no-dashboard", nanny, "--local-directory", "local"
+        arguments = "--nthreads", str(self.n_threads), "--no-dashboard", nanny
+        arguments += "--local-directory", "local"
         self.workers.append(self._start("worker", self.address, *arguments, **environment))
         return self.workers[-1]
+
+    def restore(self, n_workers):
+        """Start workers in place of those that have ended."""
+        self.workers = [worker for worker in self.workers if worker.poll() is None]
+        while len(self.workers) < n_workers:
+            self.start_worker()
 
     def kill(self, process):
         """Kill a scheduler, or a worker and its nanny."""

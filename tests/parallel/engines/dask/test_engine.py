@@ -7,12 +7,13 @@ import time
 import cloudpickle
 import numpy as np
 import pytest
+from distributed import Client
 from joblib import Parallel, delayed, parallel_config
 from numpy.testing import assert_array_equal
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 
-from skextra.parallel import TaskTimeoutError, WorkerCrashError
+from skextra.parallel import TaskTimeoutError, WorkerCrashError, leased_device
 from tests.parallel.searches import Counting, grid_search, n_fits
 
 # The nodes have no module of tests.
@@ -22,8 +23,8 @@ for name in (__name__, "tests.parallel.searches"):
 X, y = make_classification(n_samples=120, random_state=0)
 
 
-def on(client, **options):
-    return Parallel(backend="skextra", cluster=client, **options)
+def on(client, n_jobs=-1, **options):
+    return Parallel(n_jobs=n_jobs, backend="skextra", cluster=client, **options)
 
 
 def kill_own_process(path):
@@ -49,9 +50,32 @@ def test_calls_give_their_results(client):
     ]
 
 
-def test_calls_run_in_processes_of_nodes(client):
-    pids = on(client, n_jobs=-1)(delayed(os.getppid)() for _ in range(4))
-    assert os.getpid() not in pids
+def test_calls_find_what_the_node_has(cluster, client, monkeypatch):
+    monkeypatch.setenv("ONLY_HERE", "secret")
+    asked = delayed(os.getcwd)(), delayed(os.getenv)("ONLY_HERE"), delayed(os.getenv)("HOME")
+    folder, only_here, home = on(client)(asked)
+    assert (folder, only_here, home) == (str(cluster.folder), None, os.getenv("HOME"))
+
+
+def test_active_client_is_not_used_unasked(cluster):
+    with Client(cluster.address), parallel_config("skextra", n_jobs=2):
+        assert Parallel()(delayed(os.getcwd)() for _ in range(2)) == [os.getcwd()] * 2
+
+
+def test_devices_are_those_of_the_node(client):
+    found = on(client, devices=["cpu:0"])(delayed(leased_device)() for _ in range(3))
+    assert found == ["cpu:0"] * 3
+
+
+def test_number_of_jobs_limits_what_runs(client, tmp_path):
+    def count(i):
+        (tmp_path / str(i)).touch()
+        time.sleep(0.1)
+        n_running = len(list(tmp_path.iterdir()))
+        (tmp_path / str(i)).unlink()
+        return n_running
+
+    assert on(client, n_jobs=1, batch_size=1)(delayed(count)(i) for i in range(4)) == [1] * 4
 
 
 def test_error_of_call_is_raised(client):

@@ -58,13 +58,13 @@ def test_never_more_than_the_slots_at_once(tmp_path, tasks_per_device):
         return device
 
     options = {"devices": ("cpu:0", "cpu:1"), "tasks_per_device": tasks_per_device}
-    found = parallel(**options)(delayed(work)(i) for i in range(200))
+    found = parallel(**options)(delayed(work)(i) for i in range(100))
     assert set(found) == {"cpu:0", "cpu:1"}
     assert len(list(tmp_path.glob("died-*"))) > 5
 
 
 def test_slots_of_killed_calls_come_back():
-    for _ in range(5):
+    for _ in range(3):
         generator = parallel(devices=["cpu:0"], return_as="generator")(
             delayed(time.sleep)(0.01 if i < 1 else 30) for i in range(3)
         )

@@ -1,0 +1,125 @@
+"""Searches on a Dask cluster: this backend beside joblib's "dask", in the same grid.
+
+Run ``python -m benchmarks.cluster``. The scheduler and two workers of one thread each are
+processes of their own on this machine; bytes are what the client writes to its sockets. The last
+line is of workers with 64 slots in all, whose tasks only sleep.
+"""
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import distributed.comm.tcp as tcp
+import numpy as np
+from distributed import Client
+from joblib import Parallel, delayed, parallel_config
+from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import GaussianNB
+
+import skextra  # noqa: F401  registers the backend
+
+N_FOLDS, N_REPEATS = 5, 3
+N_SLOTS, N_SLEEPS, SLEEP_SECONDS = 64, 640, 1.0
+
+
+class Written:
+    """Counts the bytes that this process writes to sockets."""
+
+    n_bytes = 0
+
+    def count(self):
+        """Begin to count."""
+        write = tcp.TCP.write
+
+        async def counting(comm, *args, **kwargs):
+            n_bytes = await write(comm, *args, **kwargs)
+            self.n_bytes += n_bytes
+            return n_bytes
+
+        tcp.TCP.write = counting
+
+
+def options(backend, client):
+    """Return what the two need to be told."""
+    return {"cluster": client} if backend == "skextra" else {}
+
+
+def search(backend, client, X, n_candidates):
+    """Fit five folds of each candidate."""
+    y = np.arange(len(X)) % 2
+    grid = {"var_smoothing": np.logspace(-12, -3, n_candidates)}
+    with parallel_config(backend, n_jobs=-1, **options(backend, client)):
+        GridSearchCV(GaussianNB(), grid, cv=N_FOLDS, refit=False).fit(X, y)
+
+
+def measure(written, function, *args):
+    """Return the seconds that a call takes, and the bytes that are written meanwhile."""
+    before, started = written.n_bytes, time.perf_counter()
+    function(*args)
+    return time.perf_counter() - started, written.n_bytes - before
+
+
+def compare_searches(client, written):
+    """Print seconds and bytes of searches of several sizes, both sides in turns."""
+    X = np.random.default_rng(0).normal(size=(300, 20))
+    for backend in ("skextra", "dask"):
+        search(backend, client, X, 10)
+    print(f"{'fits':>6}  {'backend':8}{'seconds':>9}{'bytes a fit':>13}")
+    for n_candidates in (40, 200):
+        n_fits = n_candidates * N_FOLDS
+        figures = {"skextra": [], "dask": []}
+        for _ in range(N_REPEATS):
+            for backend, found in figures.items():
+                found.append(measure(written, search, backend, client, X, n_candidates))
+        for backend, found in figures.items():
+            seconds, n_bytes = (statistics.median(values) for values in zip(*found, strict=True))
+            print(f"{n_fits:6}  {backend:8}{seconds:9.2f}{n_bytes / n_fits:13.0f}", flush=True)
+
+
+def compare_data(client, written):
+    """Print how often a table of 80 MB is written, to two workers."""
+    X = np.random.default_rng(0).normal(size=(100_000, 100))
+    for backend in ("skextra", "dask"):
+        seconds, n_bytes = measure(written, search, backend, client, X, 4)
+        print(f"80 MB, 20 fits: {backend:8} {seconds:.1f} s, {n_bytes / X.nbytes:.2f} x written")
+
+
+def measure_busy_slots(client):
+    """Print which share of 64 slots is busy while each has ten tasks of a second."""
+    parallel = Parallel(n_jobs=-1, backend="skextra", cluster=client, batch_size=1)
+    parallel(delayed(time.sleep)(0.0) for _ in range(2 * N_SLOTS))
+    started = time.perf_counter()
+    parallel(delayed(time.sleep)(SLEEP_SECONDS) for _ in range(N_SLEEPS))
+    share = N_SLEEPS * SLEEP_SECONDS / N_SLOTS / (time.perf_counter() - started)
+    print(f"{N_SLOTS} slots with sleeping tasks: {share:.0%} busy")
+
+
+def main():
+    """Print all figures."""
+    from tests.parallel.engines.dask.clusters import ProcessCluster  # not there for asv
+
+    written = Written()
+    written.count()
+    with tempfile.TemporaryDirectory() as folder:
+        cluster = ProcessCluster(Path(folder), n_workers=2)
+        try:
+            # The default client, as joblib's backend needs one.
+            with Client(cluster.address) as client:
+                client.wait_for_workers(2)
+                compare_searches(client, written)
+                compare_data(client, written)
+        finally:
+            cluster.close()
+    with tempfile.TemporaryDirectory() as folder:
+        cluster = ProcessCluster(Path(folder), n_workers=2, n_threads=N_SLOTS // 2)
+        try:
+            with Client(cluster.address) as client:
+                client.wait_for_workers(2)
+                measure_busy_slots(client)
+        finally:
+            cluster.close()
+
+
+if __name__ == "__main__":
+    main()
