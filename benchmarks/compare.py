@@ -14,6 +14,7 @@ PARTS = {
     "naive_bayes": "benchmarks.naive_bayes",
     "neural_network": "benchmarks.neural_network",
     "parallel": "benchmarks.compare_parallel",
+    "search": "benchmarks.search",
 }
 
 

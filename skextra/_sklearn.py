@@ -103,7 +103,9 @@ __all__ = [
     "fit_context",
     "floating_dtype",
     "from_numpy",
+    "hook_pipelines",
     "is_foreign",
+    "print_elapsed_time",
     "threadpool_controller",
     "to_numpy",
     "validate_params",
@@ -151,3 +153,46 @@ def is_foreign(array, other):
     if any(isinstance(each, np.ndarray) or sparse.issparse(each) for each in (array, other)):
         return False
     return get_namespace(array)[0] is not get_namespace(other)[0]
+
+
+def hook_pipelines(get_memory, stand_in):
+    """Give the pipelines of this process a memory, and their steps what stands in for them.
+
+    Nothing is changed in a pipeline: what it looks up while it fits and predicts is other.
+
+    Parameters
+    ----------
+    get_memory : callable
+        Returns what a pipeline that has no ``memory`` is to fit its steps with, or None.
+    stand_in : callable
+        Called with a step by which a pipeline transforms rows before its last step sees them;
+        returns it, or an object with the same methods.
+    """
+    from sklearn import __version__, pipeline
+
+    try:
+        check_memory, iterate = pipeline.check_memory, pipeline.Pipeline._iter
+    except AttributeError as error:
+        raise RuntimeError(
+            f"reuse_steps=True does not know the pipelines of scikit-learn {__version__}: leave "
+            f"the option out, or give the pipeline a memory of its own ({error})"
+        ) from error
+
+    def check_memory_or_hook(memory):
+        hooked = get_memory() if memory is None else None
+        return check_memory(memory) if hooked is None else hooked
+
+    def iterate_or_hook(self, with_final=True, **kwargs):
+        steps = iterate(self, with_final=with_final, **kwargs)
+        if with_final or kwargs:  # for another purpose than to transform rows
+            return steps
+        return ((index, name, stand_in(step)) for index, name, step in steps)
+
+    pipeline.check_memory, pipeline.Pipeline._iter = check_memory_or_hook, iterate_or_hook
+
+
+def print_elapsed_time(source, message):
+    """Return a context that prints how long a step took, if there is a message."""
+    from sklearn.utils._user_interface import _print_elapsed_time
+
+    return _print_elapsed_time(source, message)

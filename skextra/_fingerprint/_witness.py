@@ -93,6 +93,17 @@ def _note(name, file, content, is_preloaded=False):
     _contents[name] = digest
 
 
+def holds(files):
+    """Whether this process has imported modules in the states that their files have.
+
+    Parameters
+    ----------
+    files : dict
+        The hashes of files, by module. What is not imported yet counts as held.
+    """
+    return all(_contents.get(name, digest) == digest for name, digest in files.items())
+
+
 class Held:
     """What a worker has imported, as its parent knows it."""
 

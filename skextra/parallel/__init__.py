@@ -12,6 +12,7 @@ The way of one task, and the thread or process in which each step happens::
                            |                              _dask, and _node in _scheduling there
                            | Channel: a pipe            _messages
     worker process       main                           _worker      runs the calls
+                           | steps that others fitted   _reuse       only if it is asked for
                            | results; memory it shares  _sharing
     dispatcher thread    Ended or Died                  _engines     a death is noticed here
                            | retry, or finish           _scheduling

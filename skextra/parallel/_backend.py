@@ -24,6 +24,7 @@ from skextra.parallel._joblib import dispatch_more, fail_call, has_failed
 from skextra.parallel._journal._recorder import Recorder
 from skextra.parallel._messages import INITIALIZER, SETTINGS, pack
 from skextra.parallel._options import Options
+from skextra.parallel._reuse import close_keeper, open_keeper
 from skextra.parallel._scheduling._cluster import open_cluster_scheduler
 from skextra.parallel._scheduling._current import get_scheduler
 from skextra.parallel._scheduling._session import SessionOptions, open_session
@@ -96,6 +97,12 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         nodes that come later. None for worker processes of this machine.
     patience : float, default=300
         For how many seconds a call waits for a cluster that has no worker.
+    reuse_steps : bool, default=False
+        Whether steps of scikit-learn's pipelines that are equal, and are fitted to equal data, are
+        fitted once for all tasks of a call.
+    reuse_bytes : int, default=None
+        How much memory the fitted steps and the transformed data may take that are kept for that.
+        By default a quarter of the memory that is free when the call starts.
 
     See Also
     --------
@@ -136,6 +143,8 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         tasks_per_device=1,
         cluster=None,
         patience=300.0,
+        reuse_steps=False,
+        reuse_bytes=None,
     ):
         # What ``parallel_config`` or the caller gave holds for all calls, what ``Parallel`` gives
         # to `configure` for that call only.
@@ -150,6 +159,8 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
             tasks_per_device=tasks_per_device,
             cluster=cluster,
             patience=patience,
+            reuse_steps=reuse_steps,
+            reuse_bytes=reuse_bytes,
         )
         super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads)
         self.parallel = None
@@ -159,6 +170,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         self._workers = None  # the session; joblib's tests look at it by this name
         self._sharing = None
         self._cluster_scheduler = None
+        self._keeper = None
 
     @property
     def inner_max_num_threads(self):
@@ -202,8 +214,9 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         """
         n_at_once = self._n_at_once(n_jobs)
         options = self._options
-        needs_if_one = options.journal is not None or options.cluster is not None
-        has_workers = needs_if_one if n_jobs == 1 else options.need_workers
+        has_workers = options.need_workers
+        if n_jobs == 1:
+            has_workers = options.need_workers_for_one_job
         if n_at_once == 1 and n_jobs is not None and has_workers:
             return 2 if self._can_start_processes() else 1
         return n_at_once if n_at_once == 1 or self._can_start_processes() else 1
@@ -289,6 +302,8 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
                 )
             if self._options.journal is not None:
                 self._recorder = self._open_journal()
+            if self._options.reuse_steps:
+                self._keeper = open_keeper(self._options.reuse_bytes)
             self._workers = self._open_session(n_at_once)
         except BaseException:  # joblib does not come back to close it
             self.terminate()
@@ -362,6 +377,9 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         if self._sharing is not None:
             self._sharing.close()
             self._sharing = None
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None:
+            close_keeper(keeper)
         recorder, self._recorder = self._recorder, None
         if recorder is not None:
             recorder.close()
@@ -429,6 +447,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
             # Small results are not worth a file each.
             max_nbytes=max(self._sharing.max_nbytes, 2**20),
             n_call=next(_call_numbers),
+            steps_address=None if self._keeper is None else self._keeper.address,
         )
 
     def _open_session(self, n_jobs):

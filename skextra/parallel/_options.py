@@ -24,12 +24,19 @@ class Options:
     tasks_per_device: int = 1
     cluster: object = None
     patience: float = 300.0
+    reuse_steps: bool = False
+    reuse_bytes: int | None = None
 
     @property
     def need_workers(self):
         """Whether there are options that mean nothing without worker processes."""
         options = (self.journal, self.task_timeout, self.devices, self.cluster)
-        return any(option is not None for option in options)
+        return self.reuse_steps or any(option is not None for option in options)
+
+    @property
+    def need_workers_for_one_job(self):
+        """Whether there are options that mean something for one job, too, if it has a worker."""
+        return self.reuse_steps or self.journal is not None or self.cluster is not None
 
     def updated(self, given):
         """Return the options of one call.
@@ -87,6 +94,26 @@ class Options:
             )
         if not (isinstance(self.patience, Real) and 0 < self.patience < float("inf")):
             raise ValueError(f"patience must be a number of seconds over 0, got {self.patience!r}")
+        self._check_reuse()
+
+    def _check_reuse(self):
+        nbytes = self.reuse_bytes
+        if not isinstance(self.reuse_steps, bool):
+            raise TypeError(f"reuse_steps must be True or False, got {self.reuse_steps!r}")
+        if self.reuse_steps and self.cluster is not None:
+            raise ValueError(
+                "reuse_steps=True needs workers that share memory with this program, which those "
+                "of a cluster do not: leave out reuse_steps or cluster"
+            )
+        if nbytes is None:
+            return
+        if not (isinstance(nbytes, Integral) and nbytes > 0):
+            raise ValueError(f"reuse_bytes must be a positive integer, got {nbytes!r}")
+        if not self.reuse_steps:
+            raise ValueError(
+                f"reuse_bytes is {nbytes}, but nothing is kept without reuse_steps=True; give "
+                "both or none"
+            )
 
 
 def _is_cluster(cluster):

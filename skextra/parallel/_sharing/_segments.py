@@ -142,7 +142,7 @@ def open_segment(handle):
 
 def map_received(descriptor, nbytes):
     """Map a segment by a descriptor of one's own: a plain array of bytes that may be changed."""
-    if len(_mapped) < _max_descriptors():
+    if len(_mapped) < max_descriptors():
         received = mmap.mmap(descriptor, nbytes, access=mmap.ACCESS_COPY)
         _mapped.add(received)
         return np.frombuffer(received, np.uint8)
@@ -201,7 +201,7 @@ def can_be_nameless():
 
 def room_for_descriptors():
     """Whether one more segment leaves most of the descriptors a process may have to others."""
-    return len(_nameless) < _max_descriptors()
+    return len(_nameless) < max_descriptors()
 
 
 def pieces_of(array):
@@ -223,7 +223,7 @@ def _write(descriptor, piece):
         piece = piece[os.write(descriptor, piece) :]
 
 
-def _max_descriptors():
+def max_descriptors():
     if resource is None:
         return 2048  # a quarter of what Windows allows
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4

@@ -34,6 +34,8 @@ class Settings:
         Results over this size come back in shared memory; None for none.
     n_call : int, default=0
         Differs from call to call, so that the settings are applied anew for each.
+    steps_address : str or None, default=None
+        Of the keeper of the steps that the pipelines of its tasks share; None if they share none.
     """
 
     environment: dict
@@ -42,6 +44,7 @@ class Settings:
     nested_backend: tuple
     max_nbytes: float | None = None
     n_call: int = 0
+    steps_address: str | None = None
 
 
 class Surroundings:
@@ -65,8 +68,16 @@ class Surroundings:
             with contextlib.suppress(OSError):  # it may have been removed meanwhile
                 os.chdir(directory)
         self._limits.apply(settings.environment)
+        self._share_steps(settings.steps_address)
         if not self._seeded:  # an initializer may have chosen the numbers
             draw_own_numbers()
+
+    def _share_steps(self, address):
+        # What it needs of scikit-learn is not imported for those who have not asked for it.
+        if address is not None or "skextra.parallel._reuse._steps" in sys.modules:
+            from skextra.parallel._reuse._steps import share_steps
+
+            share_steps(address)
 
     def initialize(self, settings, function, args):
         """Call an initializer, and keep what it sets for the calls to come."""

@@ -79,7 +79,7 @@ def test_a_segment_that_cannot_be_written_leaves_no_file(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("room", [0, 100])
 def test_a_received_segment_is_read_with_or_without_a_mapping(monkeypatch, room):
-    monkeypatch.setattr(_segments, "_max_descriptors", lambda: room)
+    monkeypatch.setattr(_segments, "max_descriptors", lambda: room)
     segment = Segment(CONTENT)
     array = map_received(segment.descriptor, CONTENT.nbytes)
     array[0] = 1
