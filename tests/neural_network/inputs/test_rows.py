@@ -1,5 +1,6 @@
 """Rows that are read in blocks: order, statistics, and fits that do not copy X."""
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -105,15 +106,15 @@ FIT = """
     import resource, sys
     import numpy as np
     from skextra import TumorCNNClassifier
-    X = np.memmap(sys.argv[1], np.uint8, "r", shape=(200, 1024, 1024))
-    y = np.arange(200) % 2
+    X = np.memmap(sys.argv[1], np.uint8, "r", shape=(320, 1024, 1024))
+    y = np.arange(320) % 2
     model = TumorCNNClassifier(
         architecture="linear", image_size=8, max_epochs=1, random_state=0
     )
     model.fit(X[:64, :64, :64].copy(), y[:64])  # loads what is loaded on first use
     status = open("/proc/self/status").read()
     data = 1024 * int(status.partition("VmData:")[2].split()[0])
-    limit = data + 2**27
+    limit = data + 2**28
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     model.fit(X, y).predict(X[:8])
     try:
@@ -127,12 +128,15 @@ FIT = """
 def test_map_larger_than_memory_left_is_learnt(tmp_path):
     path = tmp_path / "images"
     with open(path, "wb") as file:
-        file.truncate(200 * 2**20)  # a hole: it takes no room on the disk
-    mapped = np.memmap(path, np.uint8, "r+", shape=(200, 2**20))
-    mapped[:, :3] = np.random.default_rng(0).integers(0, 256, (200, 3))
+        file.truncate(320 * 2**20)  # a hole: it takes no room on the disk
+    mapped = np.memmap(path, np.uint8, "r+", shape=(320, 2**20))
+    mapped[:, :3] = np.random.default_rng(0).integers(0, 256, (320, 3))
     mapped.flush()
+    # The limit also counts memory that malloc keeps for later, and the stacks of threads.
+    environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(FIT), str(path)],
+        env=environment,
         capture_output=True,
         text=True,
         timeout=110,
