@@ -113,6 +113,18 @@ def journal_of_200_fits(backend):
         return median_seconds(write)
 
 
+def journal_beside_none(backend):
+    """Time of a search of 200 fits with a journal over without, 12 pairs."""
+    ratios = []
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(13):
+            without = seconds_of(search, backend, 40)
+            started = perf_counter()
+            search(backend, 40, journal=os.path.join(folder, f"{number}.sqlite"))
+            ratios.append((perf_counter() - started) / without)
+    return np.median(ratios[1:])
+
+
 def fingerprints_of_1000_fits(backend):
     """Percent of the time of a search of 1,000 fits in which it looks them up in a journal."""
     from skextra.parallel._journal._recorder import Recorder
@@ -195,6 +207,7 @@ CASES = {
     search_of_200_fits: ALL,
     search_of_1000_fits: ALL,
     journal_of_200_fits: ("skextra",),
+    journal_beside_none: ("skextra",),
     fingerprints_of_1000_fits: ("skextra",),
     project_of_200_modules: ("skextra",),
     large_array_seconds: ("skextra", "loky"),

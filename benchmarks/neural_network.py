@@ -3,6 +3,9 @@
 Run ``python -m benchmarks.compare neural_network``; it takes about three minutes.
 """
 
+import os
+import subprocess
+import sys
 import tempfile
 import threading
 import warnings
@@ -196,6 +199,41 @@ class Tiny:
 
     def time_predict(self, implementation, n_samples):
         """Seconds to predict the digits."""
+        self.classifier.predict(self.X)
+
+
+class InCompany:
+    """Training and prediction beside other busy processes, so many per core."""
+
+    params = (["resnet", "sequential", "mobilenet", "mlp", "linear"], [0, 1, 2])
+    param_names = ("architecture", "busy_per_core")
+    number = 1
+    repeat = (3, 5, 60.0)
+    warmup_time = 0
+    timeout = 600
+
+    def setup(self, architecture, busy_per_core):
+        """Draw slices, fit once, and start the others."""
+        self.X, self.y = make_brain_mri(128, image_size=128, random_state=0)
+        self.classifier = TumorCNNClassifier(
+            architecture=architecture, max_epochs=1, random_state=0
+        ).fit(self.X, self.y)
+        command = [sys.executable, "-c", "while True: pass"]
+        n_busy = busy_per_core * len(os.sched_getaffinity(0))
+        self.busy = [subprocess.Popen(command) for _ in range(n_busy)]
+
+    def teardown(self, architecture, busy_per_core):
+        """End the others."""
+        for process in self.busy:
+            process.kill()
+            process.wait()
+
+    def time_fit(self, architecture, busy_per_core):
+        """Seconds of an epoch of 128 slices."""
+        self.classifier.fit(self.X, self.y)
+
+    def time_predict(self, architecture, busy_per_core):
+        """Seconds to predict 128 slices."""
         self.classifier.predict(self.X)
 
 

@@ -33,8 +33,7 @@ from skextra.parallel._scheduling._current import get_scheduler
 N_THREADS = 3
 N_ROWS = 12
 # What this program may have gained at the end over the end of the first quarter. The entries of
-# /dev/shm are shown only: other programs have some. The lock of a pool of threads, which a nested
-# call makes, stays there as with loky if its worker is killed, until the program ends.
+# /dev/shm are shown only: other programs have some.
 MAX_GROWTH = {"MiB": 16, "descriptors": 32, "threads": 16, "processes": 16, "folders": 0}
 # The C library keeps freed memory of threads in pieces, which would hide what leaks.
 MALLOC = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "131072"}

@@ -43,13 +43,14 @@ def logits(net, transform, rows, *, flip, adapt=None):
     outputs = []
     with (
         torch.inference_mode(),
-        threads_for(block * n_pixels),
+        threads_for(block * n_pixels) as look,
         explaining_lack_of_memory("predicting", block, net.device),
     ):
         module = kept_for_inference(net, transform.dtype)
         if adapt is not None:
             module = adapt(module)
         for start in range(0, len(rows), block):
+            look()
             stored = transform.load(rows[start : start + block], transform.dtype)
             n_images = len(stored)
             stored = functional.pad(stored, (0, 0, 0, 0, 0, 0, 0, block - n_images))

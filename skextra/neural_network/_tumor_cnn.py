@@ -750,6 +750,8 @@ class TumorCNNClassifier(
     def _n_features_out(self):
         """Number of features that `transform` returns, which get_feature_names_out asks for."""
         fitted = self._fitted()
+        if fitted.net_ is None:  # a notebook asks for their names, whatever was fitted
+            return 0
         return fitted._features_of(np.zeros((1, fitted.n_features_in_), np.float32)).shape[1]
 
     def _log_proba(self, X):

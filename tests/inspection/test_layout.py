@@ -23,8 +23,7 @@ NAMES = {
         "supercalifragilisticexpialidocious_glioblastoma_multiforme_grade_4",
         "WWWWWWWWWWWWWWWWWWWWWWWW MMMMMMMMMMMMMMMMMMMM",
     ],
-    "dollars": ["$5 to $10", "$", "a_{b}^$ and \\frac"],
-    "line breaks": ["two\nlines", "a\ttab", "three\n\nlines"],
+    "odd": ["$5 to $10\nin two lines", "a\ttab,\n\nand three lines", "a_{b}^$ and \\frac"],
 }
 RNG = np.random.default_rng(0)
 CENTRES = RNG.random((3, 64))
@@ -209,7 +208,7 @@ def test_any_number_of_classes_has_its_place(n_classes):
 
 
 def test_a_dollar_is_shown_as_it_is():
-    figure = predictions(NAMES["dollars"], None)
+    figure = predictions(NAMES["odd"], None)
     shown = " ".join(text for text, _ in texts_of(figure))
     assert "$5 to $10" in shown
     assert "\\frac" in shown

@@ -168,8 +168,11 @@ def test_where_nothing_speaks_for_a_class_the_map_is_nought():
     assert all(len(axis.collections) == 0 for axis in display.axes_[1])
 
 
-@pytest.mark.parametrize("architecture", CONVOLUTIONAL)
-@pytest.mark.parametrize("shape", [(8, 8), (40, 26), (32, 32, 3)])
+# Each architecture, and each kind of shape: the maps know nothing of both at once.
+@pytest.mark.parametrize(
+    ("architecture", "shape"),
+    [*((name, (40, 26)) for name in CONVOLUTIONAL), ("resnet", (8, 8)), ("resnet", (32, 32, 3))],
+)
 def test_every_architecture_with_a_convolution_has_maps(architecture, shape):
     """Maps have the size of the images and run from 0 to 1, whatever the network."""
     X = np.random.default_rng(0).integers(0, 256, (8, *shape)).astype(np.uint8)

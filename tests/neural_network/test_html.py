@@ -18,7 +18,7 @@ Y = np.arange(8) % 2
 def rows(estimator):
     """Cells of the table of fitted attributes, by name: (type, value)."""
     html = estimator._repr_html_()
-    table = html[html.index("Fitted attributes") :]
+    table = html[html.index("Fitted attributes") :].partition("</table>")[0]
     cells = re.findall(r"<td[^>]*>(.*?)</td>", table, re.DOTALL)
     texts = [re.sub(r"<[^>]+>", "", cell).strip().replace("&#x27;", "'") for cell in cells]
     return {name: tuple(rest) for name, *rest in zip(*[iter(texts)] * 3, strict=True)}

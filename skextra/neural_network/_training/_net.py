@@ -99,6 +99,7 @@ class TrainingNet(skorch.NeuralNet):
     _evaluated = None  # the module that predicts, until the next update
     _folded = None  # see `_prediction.for_inference`
     _has_learnt = False  # whether there was an update
+    _look = None  # see `threads_for`, while an epoch lasts
     _frozen = ()  # layers that stay in evaluation mode, while an epoch lasts
     is_streamed = False  # whether more rows may come, in other calls
     averaged = None
@@ -169,6 +170,8 @@ class TrainingNet(skorch.NeuralNet):
 
     def train_step(self, batch, **fit_params):
         """Update the weights once, then their average and the schedule."""
+        if self._look is not None:
+            self._look()
         names = norms_of(self.module_) if self.is_streamed else []
         with fast_beginning(self.module_, names):
             step = super().train_step(batch, **fit_params)
@@ -208,13 +211,14 @@ class TrainingNet(skorch.NeuralNet):
         self._schedule, self._position = schedule, (epoch, batches.n_batches)
         n_epochs = len(self.history)
         try:
-            with threads_for(batches.pixels_a_batch):
+            with threads_for(batches.pixels_a_batch) as self._look:
                 self.fit_loop(batches, epochs=1)
         except BaseException:
             del self.history[n_epochs:]  # an epoch that did not end
             raise
         finally:
-            self._schedule, self._frozen = None, ()  # a net that is pickled carries neither
+            # A net that is pickled carries none of these.
+            self._schedule, self._frozen, self._look = None, (), None
         steps = self.history[-1].pop("batches")  # it grows without bound and would be pickled
         losses = [step["train_loss"] for step in steps]
         loss = float(np.average(losses, weights=[step["train_batch_size"] for step in steps]))

@@ -9,6 +9,7 @@ import threading
 import torch
 from threadpoolctl import ThreadpoolController
 
+from skextra.neural_network._training._company import Company
 from skextra.parallel import leased_device
 
 # torch has one default generator a process. Fits in threads of one process take turns, so that
@@ -85,16 +86,30 @@ def set_generator_states(states, device):
         torch.cuda.set_rng_state(states["cuda"], device)
 
 
+@contextlib.contextmanager
 def threads_for(n_pixels):
-    """Return a context in which torch computes batches of so many pixels without waste.
+    """Let torch compute batches of so many pixels without waste.
 
-    Threads of OpenMP wait for each other by spinning: on a machine with other work a small batch
-    takes many times as long on two threads as on one. Larger ones keep the threads there are.
-    Only the calling thread is limited, and what it had comes back.
+    Small batches are computed on one thread: only the calling thread is limited, and what it had
+    comes back. Larger ones keep the threads there are, which do not spin in company.
+
+    Yields
+    ------
+    look : callable
+        To be called before each batch: looks whether other programs want the cores.
     """
     global _has_computed
     _has_computed = True
-    return contextlib.nullcontext() if n_pixels > SMALL_BATCH else one_thread()
+    if n_pixels <= SMALL_BATCH:
+        with one_thread():
+            yield _look_at_nothing
+    else:
+        with Company(_openmp().lib_controllers) as company:
+            yield company.look
+
+
+def _look_at_nothing():
+    """Stand in where one thread computes: it waits for no other."""
 
 
 @contextlib.contextmanager

@@ -60,6 +60,7 @@ class JournalFile:
         self.path = path
         self.pid = os.getpid()
         self._lock = threading.Lock()
+        self._timer = None  # of the next checkpoint
         # The lock of the system, which ends with the process, however that ends. SQLite has its
         # own on top, for single transactions.
         self._descriptor = os.open(
@@ -141,7 +142,6 @@ class JournalFile:
         execute(f"PRAGMA synchronous = {'NORMAL' if mode == 'WAL' else 'FULL'}")
         if not is_new:  # where it is written is to be in the file itself
             execute("PRAGMA wal_checkpoint")
-        self._checkpointed = time.monotonic()
 
     def _known_keys(self):
         """Return the keys of all results, if they are few enough to keep; else None."""
@@ -190,9 +190,19 @@ class JournalFile:
                 raise
             if self._keys is not None:
                 self._keys.update(key for key, *_ in results)
-            if time.monotonic() > self._checkpointed + _CHECKPOINT_SECONDS:
+            if self._timer is None:
+                self._timer = threading.Timer(_CHECKPOINT_SECONDS, self._checkpoint)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def _checkpoint(self):
+        """Put what the log holds into the file, and both on disk."""
+        with self._lock:
+            if self._timer is None:  # closed meanwhile
+                return
+            self._timer = None
+            with contextlib.suppress(sqlite3.Error):  # of a full disk, the next result says more
                 self._connection.execute("PRAGMA wal_checkpoint")
-                self._checkpointed = time.monotonic()
 
     def _check_place(self):
         """Raise unless the open file is still the one at its path."""
@@ -214,6 +224,9 @@ class JournalFile:
     def close(self):
         """Let others use it."""
         with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
             with contextlib.suppress(sqlite3.Error):  # a file that is gone, or a full disk
                 self._connection.execute("DELETE FROM header WHERE name = 'written_at'")
             self._connection.close()

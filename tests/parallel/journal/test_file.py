@@ -1,5 +1,6 @@
 """The file of a journal: whose it is, and what may happen to it."""
 
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -216,3 +217,21 @@ def test_result_is_found_whether_keys_are_kept(path, monkeypatch, n_kept):
         assert file.find(b"key", 0) == b"message"
         assert file.find(b"key", 1) is None
         close_journal(file)
+
+
+def test_result_reaches_the_file_itself_soon(path, monkeypatch, eventually):
+    """Also if no other result follows: a machine that fails loses no more than the last second."""
+    monkeypatch.setattr(journal_module, "_CHECKPOINT_SECONDS", 0.01)
+    file = open_journal(path)
+    try:
+        for n_results in (1, 2):
+            file.add([(bytes([n_results]), 0, {"function": "f"}, b"message")])
+            eventually(lambda n=n_results: n_in_file_alone(path) == n)
+    finally:
+        close_journal(file)
+
+
+def n_in_file_alone(path):
+    """Count the results that are not only in the log beside the file."""
+    with contextlib.closing(journal_module.open_for_reading(path, "immutable")) as connection:
+        return connection.execute("SELECT count(*) FROM results").fetchone()[0]

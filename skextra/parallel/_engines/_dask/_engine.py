@@ -171,7 +171,7 @@ class DaskEngine(Engine):
         if isinstance(reply, BaseException):
             error = explain_missing(reply, "a node") or reply
         else:
-            error = self._refusal(reply) or self._module_check.find_error(reply)
+            error = self._refusal(reply) or self._module_check.find_error(reply, attempt.message())
         if error is not None:
             attempt.answer(pack_error(error))
             return Ended(attempt, 0, failed=True)

@@ -10,10 +10,21 @@ class ModuleCheck:
     def __init__(self):
         self._checked = {}  # by module and the hash of its file there: whether it is the same
 
-    def find_error(self, reply):
-        """Return the error that explains or refuses a reply, None if there is none."""
-        if reply.held is not None:
-            for module, content in reply.held.imported().items():
+    def find_error(self, reply, message):
+        """Return the error that explains or refuses a reply, None if there is none.
+
+        Parameters
+        ----------
+        reply : Reply
+            The reply.
+        message : bytes-like
+            The calls that it answers.
+        """
+        imported = {} if reply.held is None else reply.held.imported()
+        # A process holds what other calls have imported too, even those of other clients. Calls
+        # that name none of it use none of it.
+        if any(module.encode() in message for module in imported):
+            for module, content in imported.items():
                 key = module, content
                 if key not in self._checked:
                     self._checked[key] = _is_same(module, content)

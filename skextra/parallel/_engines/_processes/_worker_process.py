@@ -3,6 +3,9 @@
 import contextlib
 import os
 import signal
+import time
+from multiprocessing import resource_tracker
+from pathlib import Path
 
 from skextra.parallel._engines._processes._channel import Channel
 from skextra.parallel._engines._processes._fork_server import Process, context
@@ -11,6 +14,35 @@ from skextra.parallel._messages import DEVICE, QUIT, pack
 from skextra.parallel._worker import _main
 from skextra.parallel._worker._nesting import nesting
 from skextra.parallel._worker._progress import SharedProgress
+
+
+def remove_semaphores(pid, since, folder="/dev/shm"):
+    """Remove what a killed worker has left of the locks of joblib's and multiprocessing's pools.
+
+    multiprocessing would do so when this program ends, except for a lock that was not yet
+    registered. While a process lives that the worker has started, its locks may be in use; it has
+    a tracker of its own.
+
+    Parameters
+    ----------
+    pid : int
+        The process, which has ended.
+    since : float
+        When it was started: what is older is of another program.
+    folder : path-like, default="/dev/shm"
+        Where the system keeps semaphores.
+    """
+    with contextlib.suppress(OSError):
+        os.killpg(pid, 0)
+        return
+    for path in Path(folder).glob(f"sem.loky-{pid}-*"):  # joblib has both name them so
+        with contextlib.suppress(OSError):
+            if path.stat().st_ctime < since:
+                continue
+            path.unlink()
+            name = path.name.replace("sem.", "/", 1)
+            resource_tracker.register(name, "semaphore")  # or it would not know what to forget
+            resource_tracker.unregister(name, "semaphore")
 
 
 class WorkerProcess:
@@ -35,6 +67,7 @@ class WorkerProcess:
     """
 
     def __init__(self, device=None):
+        self._started = time.time()
         self.channel = Channel()
         reader, writer = context.Pipe(duplex=False)
         progress = SharedProgress()
@@ -73,6 +106,8 @@ class WorkerProcess:
         self._end_children()
         self._process.join()
         exit_code = self._process.exitcode
+        if exit_code:
+            remove_semaphores(self.pid, self._started)
         self.standard_error.drain()
         self.channel.close()
         self._process.close()

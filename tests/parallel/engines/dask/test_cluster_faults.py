@@ -149,6 +149,7 @@ def test_module_that_nodes_lack_is_named(client, tmp_path, monkeypatch):
     (tmp_path / "only_here.py").write_text("def one():\n    return 1  # edited\n")
     with pytest.raises(RuntimeError, match="module only_here in another state"):
         on(client)([delayed(one)()])
+    assert on(client)([delayed(abs)(-1)]) == [1]  # which has nothing to do with it
 
 
 def test_array_mapped_for_writing_is_refused(client, tmp_path):

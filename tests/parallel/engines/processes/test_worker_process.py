@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from skextra.parallel._engines._processes._fork_server import modules_to_preload
+from skextra.parallel._engines._processes._worker_process import remove_semaphores
 from tests.parallel.calls import shared_memory_of
 
 BUSY = """
@@ -112,6 +113,44 @@ def test_killed_parent_leaves_nothing_of_nested_pools(run_script, eventually):
     assert shared_memory_of(pid)
     script.process.kill()
     eventually(lambda: not script.pids() and not shared_memory_of(pid))
+
+
+def test_killed_worker_leaves_no_lock_of_a_pool(run_script):
+    script = run_script(
+        """
+        import multiprocessing, os, sys
+        import skextra
+        from joblib import Parallel, delayed
+
+        def work():
+            lock = multiprocessing.Lock()  # as in a pool of threads, which nested calls make
+            names = [name for name in os.listdir("/dev/shm") if f"-{os.getpid()}-" in name]
+            os.write(1, f"{os.getpid()} {len(names)}\\n".encode())
+            os.kill(os.getpid(), 9)
+
+        try:
+            Parallel(n_jobs=2, backend="skextra", max_retries=0)([delayed(work)()])
+        except skextra.parallel.WorkerCrashError as error:
+            print(error.exit_code, flush=True)
+        """
+    )
+    pid, n_locks = script.line().split()
+    assert n_locks == "1"
+    assert script.line() == "-9"
+    assert not shared_memory_of(pid)
+    assert script.finish() == ([], "")
+
+
+@pytest.mark.parametrize("whose", ["older", "living", "dead"])
+def test_only_locks_of_an_ended_worker_are_removed(tmp_path, whose):
+    program = subprocess.Popen(["true"])
+    program.wait()
+    pid = os.getpgrp() if whose == "living" else program.pid
+    lock = tmp_path / f"sem.loky-{pid}-abc"
+    lock.touch()
+    started = lock.stat().st_ctime + (60 if whose == "older" else -1)
+    remove_semaphores(pid, started, tmp_path)
+    assert lock.exists() == (whose != "dead")
 
 
 def test_workers_die_with_parent_despite_its_forks(run_script, eventually):
