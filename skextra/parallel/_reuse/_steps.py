@@ -141,8 +141,8 @@ class StepMemory:
         after = self._or_none(digest_of, work.inputs), self._or_none(work.fixed)
         is_pure = random_states() == drawn and after == before
         is_pure &= self._identities.are_of_this_process  # of what the work has imported, too
-        entry = self._or_none(Entry, *result) if is_pure else None
-        if entry is None or entry.overlaps or entry.output_overlaps(*work.inputs):
+        entry = self._or_none(_entry_of, work, result) if is_pure else None
+        if entry is None:
             self._declined.add(work.of_step)
             turn.decline()
         elif turn.reserve(entry.nbytes):
@@ -159,7 +159,7 @@ class StepMemory:
         descriptor = entry.write()
         try:
             copy = self._or_none(read_entry, descriptor)
-            if copy is not None and same_attributes(result[1], copy[1]):
+            if copy is not None and self._or_none(same_attributes, result[1], copy[1]):
                 turn.publish(descriptor)
                 work.is_shared = True
             else:  # it leaves something out of its pickle
@@ -201,6 +201,12 @@ class StepMemory:
             return function(*args)
         except Exception:
             return None
+
+
+def _entry_of(work, result):
+    """Return the entry of a result; None if a copy would share no memory where that does."""
+    entry = Entry(*result)
+    return None if entry.overlaps or entry.output_overlaps(*work.inputs) else entry
 
 
 def _n_waits():

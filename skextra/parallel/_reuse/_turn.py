@@ -4,6 +4,7 @@ The socket has an abstract address: it is in no file system, and gone with the p
 it. Other users of the machine can see the address, so each side asks the kernel who the other is.
 """
 
+import contextlib
 import os
 import socket
 import struct
@@ -70,9 +71,12 @@ class Turn:
             self.descriptor = None
 
     def reserve(self, nbytes):
-        """Ask for room; return whether there is so much."""
-        self._socket.send(RESERVE + nbytes.to_bytes(8, "little"))
-        return self._answer() == YES
+        """Ask for room; return whether there is so much, and the keeper is still there."""
+        try:
+            self._socket.send(RESERVE + nbytes.to_bytes(8, "little"))
+            return self._answer() == YES
+        except OSError:
+            return False
 
     def publish(self, descriptor):
         """Hand a finished entry over, for which there is room."""
@@ -80,12 +84,14 @@ class Turn:
 
     def decline(self):
         """Say that this cannot be shared: the others need not wait for it."""
-        self._socket.send(DECLINE)
+        with contextlib.suppress(OSError):
+            self._socket.send(DECLINE)
 
     def report(self, error):
         """Say that this could be shared, but for an error of the system."""
         text = str(error).encode(errors="replace")
-        self._socket.send(TROUBLE + text[: MAX_PACKET_NBYTES - 1])
+        with contextlib.suppress(OSError):
+            self._socket.send(TROUBLE + text[: MAX_PACKET_NBYTES - 1])
 
     def _answer(self):
         answer, descriptors, _, _ = socket.recv_fds(self._socket, MAX_PACKET_NBYTES, 1)

@@ -9,17 +9,22 @@ from tests.parallel.reuse.steps import n_lines
 
 
 @pytest.fixture
-def memory(monkeypatch):
+def keeper():
+    keeper = Keeper(2**26)
+    yield keeper
+    keeper.close()
+
+
+@pytest.fixture
+def memory(keeper, monkeypatch):
     """Have the pipelines of this process share their steps; return their memory."""
     for owner, name in ((pipeline, "check_memory"), (pipeline.Pipeline, "_iter")):
         monkeypatch.setattr(owner, name, getattr(owner, name))
     monkeypatch.setattr(_steps, "_is_hooked", False)
     monkeypatch.setattr(_steps, "_memory", None)
-    keeper = Keeper(2**26)
     _steps.share_steps(keeper.address)
     yield _steps._memory
     _steps.share_steps(None)
-    keeper.close()
 
 
 @pytest.fixture

@@ -216,6 +216,19 @@ def test_unknown_scikit_learn_is_refused(memory, monkeypatch):
         _steps.share_steps("anywhere")
 
 
+@pytest.mark.parametrize("kind", [steps.Counting, steps.ReturnsInput])
+def test_keeper_that_goes_meanwhile_is_no_error(kind, memory, keeper, log, counts, monkeypatch):
+    def fit(self, X, y=None):
+        keeper.close()
+        return steps.Counting.fit(self, X, y)
+
+    monkeypatch.setattr(
+        kind, "fit_transform", lambda self, X, y=None: fit(self, X, y).transform(X)
+    )
+    fit_twice(kind(log))
+    assert counts() == {"fit": 2, "transform": 2}
+
+
 def test_gone_keeper_is_no_error(memory, log, counts):
     memory._address += "x"
     first, second = fit_twice(steps.Counting(log))
