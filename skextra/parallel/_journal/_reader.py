@@ -14,6 +14,7 @@ from skextra.parallel._journal._file import (
     check_header,
     is_open_here,
     open_for_reading,
+    warn_of_lost_log,
 )
 from skextra.parallel._messages import unpack
 
@@ -59,7 +60,7 @@ class Journal:
         with self._connection() as connection:
             self.versions = dict(connection.execute("SELECT name, value FROM header"))
         del self.versions["format"]
-        self.versions.pop("written_at", None)
+        warn_of_lost_log(self.path, self.versions.pop("written_at", None), stacklevel=2)
 
     def __len__(self):
         """Return the number of results in the journal."""

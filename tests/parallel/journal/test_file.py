@@ -181,8 +181,11 @@ def test_removed_file_is_said(path, tmp_path):
 def test_log_left_beside_old_name_is_said(path, tmp_path):
     file = open_journal(path)
     file.add([(b"key", 0, {"function": "f"}, b"r")])
+    file.add([(b"other", 0, {"function": "f"}, b"r")])
     moved = tmp_path / "moved.sqlite"
     shutil.copy(path, moved)  # as it was at the last checkpoint
+    with pytest.warns(UserWarning, match="was moved from .* the last results may lie beside"):
+        assert len(Journal(moved)) == 1
     with pytest.warns(UserWarning, match="was moved from .* the last results may lie beside"):
         close_journal(open_journal(moved))
     close_journal(file)
