@@ -1,4 +1,5 @@
 import ctypes
+import gc
 import multiprocessing
 import os
 import signal
@@ -272,6 +273,21 @@ def test_shutdown_ends_idle_and_busy_workers(tmp_path, eventually):
     assert not alive(busy)
     with pytest.raises(RuntimeError, match="cancelled"):
         client.result()
+
+
+@pytest.mark.parametrize("is_used", [False, True])
+def test_ended_scheduler_keeps_no_descriptor(is_used):
+    def descriptors_after_one():
+        scheduler = Scheduler(local_engine())
+        if is_used:
+            assert Client(scheduler).call(abs, -1) == 1
+        scheduler.shut_down()
+        del scheduler
+        gc.collect()
+        return len(os.listdir("/proc/self/fd"))
+
+    before = descriptors_after_one()  # what is made once stays
+    assert [descriptors_after_one() for _ in range(3)] == [before] * 3
 
 
 @pytest.mark.linux_engine("loky has no fork server")
