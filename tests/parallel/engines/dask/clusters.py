@@ -83,8 +83,11 @@ class ProcessCluster:
         process.wait()
 
     def close(self):
-        """Kill all of it."""
+        """End all of it: a nanny that is killed leaves its locks in shared memory."""
         for process in [*self.workers, self.scheduler]:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(10)
             self.kill(process)
         self._log.close()
 

@@ -238,7 +238,7 @@ def test_killed_client_goes_on_by_its_journal(cluster, client, run_script, tmp_p
     script.process.wait()
     n_done = len(list(Journal(path).rows()))
     assert 0 < n_done < 60
-    time.sleep(1)  # what still ran has been killed
+    time.sleep(1)  # the nodes have noticed and killed what still ran: nobody says when
     fits.unlink(missing_ok=True)
     script.temporary.rename(tmp_path / "first")
     lines, _ = run_script(text).finish()
