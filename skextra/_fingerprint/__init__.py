@@ -12,7 +12,7 @@ from skextra._fingerprint._errors import FingerprintError
 from skextra._fingerprint._hashing import make_hash
 from skextra._fingerprint._loaded import edited_module, note_imports
 from skextra._fingerprint._modules import Snapshot, python_state
-from skextra._fingerprint._values import fingerprint_of
+from skextra._fingerprint._values import fingerprint_of, plain_state
 
 __all__ = ["FingerprintError", "Fingerprinter", "fingerprint", "note_imports"]
 
@@ -58,8 +58,8 @@ class Fingerprinter:
     ----------
     files : dict
         The hash of the file of each module of the user's that a fingerprint so far depends on.
-    texts : dict
-        How values are written out, by what they are and their fingerprint.
+    descriptions : dict
+        How what many calls have in common is written out, by its fingerprints.
     common : tuple or None
         The arguments that the last call had in common with those before it, and what was made of
         them.
@@ -68,8 +68,9 @@ class Fingerprinter:
     def __init__(self):
         self._snapshot = Snapshot()
         self._code = {}
-        self.texts = {}
+        self.descriptions = {}
         self.common = None
+        self._clones = {}
         self._shared = {}  # what many values have in common, and its fingerprint, by identity
 
     @property
@@ -95,6 +96,18 @@ class Fingerprinter:
             return fingerprint_of(value, self._snapshot, self._code)
         except RecursionError as error:
             raise FingerprintError(value, "it is nested too deeply") from error
+
+    def clone(self, value):
+        """Return the fingerprint of a part of which many calls have copies, as of an estimator.
+
+        It is found once for all whose attributes are equal and plain.
+        """
+        state = plain_state(value, self._snapshot)
+        if state is None:
+            return self.part(value)
+        if state not in self._clones:
+            self._clones[state] = self.part(value)
+        return self._clones[state]
 
     def shared(self, value, content=None):
         """Return the fingerprint of a part that does not change, found once per object.

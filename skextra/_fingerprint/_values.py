@@ -6,6 +6,7 @@ identity, and take a function for its name.
 
 import copyreg
 import functools
+import sys
 import types
 import weakref
 
@@ -30,6 +31,8 @@ _WEAK = weakref.ref, weakref.WeakKeyDictionary, weakref.WeakValueDictionary, wea
 _SPLITTERS = "sklearn.model_selection._split"
 # Callbacks of scikit-learn that only look on.
 _ONLOOKERS = {"ProgressBar", "ScoringMonitor"}
+_PLAIN = {type(None), bool, int, float, str}
+_BUILT_IN = (dict, list, tuple, set, frozenset, str, bytes, bytearray, int, float, complex)
 # What searches put into an estimator while they run.
 _NO_STATE = {"_skl_callbacks", "_parent_callback_ctx"}
 
@@ -122,7 +125,8 @@ class Walk:
         if package == "skrub" and "_skrub_impl" in getattr(value, "__dict__", ()):
             why = "it has another uuid in each program, so that none would find its results again"
             raise FingerprintError(value, why)
-        if hasattr(value, "get_params") and hasattr(value, "__dict__"):
+        is_more = isinstance(value, _BUILT_IN)  # whose content pickle finds, not `vars`
+        if hasattr(value, "get_params") and hasattr(value, "__dict__") and not is_more:
             return self._estimator(value)
         return self._object(value)
 
@@ -320,6 +324,36 @@ def fingerprint_of(value, snapshot, code):
         return Walk(snapshot, code).visit(value)
     except CycleError:
         return Walk(snapshot, code, numbered=True).visit(value)
+
+
+def plain_state(value, snapshot):
+    """Return what decides on the fingerprint of an estimator, if all of that is plain, else None.
+
+    Parameters
+    ----------
+    value : object
+        An estimator, or anything else, of which nothing is known.
+    snapshot : Snapshot
+        The state of the modules: the class counts by the file of its own.
+
+    Returns
+    -------
+    state : (type, str) or None
+        Equal for estimators with equal fingerprints. In the text 1, 1.0 and True differ.
+    """
+    kind = type(value)
+    base = getattr(sys.modules.get("sklearn.base"), "BaseEstimator", None)
+    if base is None or not issubclass(kind, base) or kind.__getstate__ is not base.__getstate__:
+        return None
+    if kind.__basicsize__ != base.__basicsize__:  # it has slots, or is a dict or an array as well
+        return None
+    module = importable(kind)
+    if module is None or not snapshot.exists(module):
+        return None
+    state = vars(value)
+    if not all(type(part) in _PLAIN for part in state.values()):
+        return None
+    return kind, repr(state)
 
 
 def _by_name(part):

@@ -13,13 +13,14 @@ import scipy.sparse
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.linear_model import LogisticRegression
+from sklearn.base import BaseEstimator, clone
+from sklearn.linear_model import Lasso, LogisticRegression, Ridge
 from sklearn.metrics import make_scorer
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skextra._fingerprint import FingerprintError
+from skextra._fingerprint import Fingerprinter, FingerprintError
 from skextra._fingerprint import fingerprint as digest
 
 
@@ -258,6 +259,47 @@ class PickledState(LogisticRegression):
 @pytest.mark.parametrize("kind", [OwnState, NoState, PickledState])
 def test_estimator_with_own_state_counts_by_it(kind):
     assert digest(kind(C=2.0)) == digest(kind(C=2.0)) != digest(kind(C=3.0))
+
+
+class Mapping(dict, BaseEstimator):
+    """An estimator that holds more than its attributes."""
+
+
+class Slotted(BaseEstimator):
+    __slots__ = ("hidden",)
+
+
+def test_clones_have_the_fingerprint_of_their_original():
+    fingerprinter = Fingerprinter()
+    plain = [
+        GaussianNB(var_smoothing=value) for value in (0, 0.0, -0.0, False, "0", None, 1, True)
+    ]
+    fitted = [GaussianNB().fit([[float(i)], [3.0]], [0, 1]) for i in range(2)]
+    mappings, slotted = [Mapping(a=i) for i in range(2)], [Slotted(), Slotted()]
+    for number, one in enumerate(slotted):
+        one.hidden = number
+    estimators = [*plain, *fitted, *mappings, *slotted, Ridge(1.0), Lasso(1.0)]
+    for estimator in [*estimators, *map(clone, plain)]:
+        assert fingerprinter.clone(estimator) == Fingerprinter().part(estimator)
+    found = [fingerprinter.clone(estimator) for estimator in plain]
+    assert found == [fingerprinter.clone(clone(estimator)) for estimator in plain]
+    assert len(set(found)) == len(plain)
+
+
+def test_estimator_that_is_a_container_counts_by_its_items():
+    assert digest(Mapping(a=0)) == digest(Mapping(a=0)) != digest(Mapping(a=1))
+
+
+def test_clone_of_class_without_file_counts_what_it_refers_to():
+    namespace = {"BaseEstimator": BaseEstimator, "__name__": "__main__", "factor": 1}
+    exec(
+        "class Scaled(BaseEstimator):\n    def predict(self, X):\n        return factor * X",
+        namespace,
+    )
+    fingerprinter, estimator = Fingerprinter(), namespace["Scaled"]()
+    before = fingerprinter.clone(estimator)
+    namespace["factor"] = 2
+    assert fingerprinter.clone(estimator) != before
 
 
 def test_fitted_estimator_without_state_is_refused():

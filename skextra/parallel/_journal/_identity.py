@@ -61,20 +61,22 @@ class Identity:
         splits = [self._shared(name, given.pop(name, None)) for name in _OF_A_SPLIT]
         common, data, is_seeded = self._common(given)
         self.is_seeded = is_seeded and _is_seeded({"": estimator, **(parameters or {})})
-        of_estimator = self._of("estimator", estimator)
+        of_estimator = self._of("estimator", estimator, self._fingerprinter.clone)
         # The fits of a candidate, one per fold, are given the same parameters.
         of_parameters = self._shared("parameters", parameters, sorted_pairs)
-        candidate = make_hash(
-            "fit", self._function, self._config, of_estimator, of_parameters, common
-        )
-        self.row |= {
-            "estimator": self._once("estimator", of_estimator, lambda: reprlib.repr(estimator)),
-            "candidate": make_hash(candidate, *data),
-            "parameters": self._once(
-                "parameters", of_parameters, lambda: pack_simply(RESULT, parameters)
-            ),
-            "fold": (kwargs.get("split_progress") or (None,))[0],
-        }
+        parts = self._function, self._config, of_estimator, of_parameters, common
+
+        def describe():
+            candidate = make_hash("fit", *parts)
+            return candidate, {
+                "estimator": self._once((of_estimator,), lambda: reprlib.repr(estimator)),
+                "candidate": make_hash(candidate, *data),
+                "parameters": pack_simply(RESULT, parameters),
+            }
+
+        candidate, row = self._once((*parts, *data), describe)
+        self.row |= row
+        self.row["fold"] = (kwargs.get("split_progress") or (None,))[0]
         return make_hash(candidate, *data, *splits)
 
     def _common(self, given):
@@ -95,12 +97,12 @@ class Identity:
         self._fingerprinter.common = values, make_hash("common", *parts), data, _is_seeded(given)
         return self._fingerprinter.common[1:]
 
-    def _once(self, name, fingerprint, write):
-        """Write a value out for readers, once: it takes longer than all the rest."""
-        texts = self._fingerprinter.texts
-        if (name, fingerprint) not in texts:
-            texts[name, fingerprint] = write()
-        return texts[name, fingerprint]
+    def _once(self, fingerprints, describe):
+        """Describe what calls have in common once: it takes longer than all the rest."""
+        descriptions = self._fingerprinter.descriptions
+        if fingerprints not in descriptions:
+            descriptions[fingerprints] = describe()
+        return descriptions[fingerprints]
 
     def _call(self, given):
         self.is_seeded = _is_seeded(given)
