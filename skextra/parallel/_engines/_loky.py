@@ -18,6 +18,7 @@ from joblib.externals.loky import BrokenProcessPool
 from skextra.parallel._engines._device_slots import DeviceSlots
 from skextra.parallel._engines._engine import Died, Ended, Engine
 from skextra.parallel._engines._loky_worker import SHUTDOWN_SECONDS, Worker
+from skextra.parallel._engines._preparation import choose_idle
 from skextra.parallel._errors import Death
 from skextra.parallel._joblib import at_exit_before_loky, forget_folder, remove_folder_at_death
 from skextra.parallel._messages import ERROR, NOT_READY, PARTIAL, WITNESS, pack_error, unpack
@@ -163,14 +164,12 @@ class LokyEngine(Engine):
                 # It was killed while it was idle.
 
     def _idle_worker(self, options, device):
-        candidates = [worker for worker in self._idle if worker.device == device]
-        for worker in reversed(candidates):
-            if worker.preparation.fits(options):
-                self._idle.remove(worker)
-                return worker
-        for worker in candidates:  # they hold another initializer, thread limits or older code
-            self._end(worker)
-        return None
+        worker, unfit = choose_idle(self._idle, device, options)
+        if worker is not None:
+            self._idle.remove(worker)
+        for other in unfit:
+            self._end(other)
+        return worker
 
     def _new_worker(self, device, thread_limits):
         worker = Worker(device, thread_limits, self._folder)

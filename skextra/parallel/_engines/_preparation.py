@@ -55,3 +55,29 @@ class Preparation:
             # What an earlier task has imported by a computed name, no key knows.
             return not (self.held.has_users_modules() or self.held.is_stale())
         return not self.held.is_stale()
+
+
+def choose_idle(idle, device, options):
+    """Return an idle worker for attempts with these `SessionOptions`, and those in their way.
+
+    Parameters
+    ----------
+    idle : list
+        Idle workers, the most recently used last: its caches are warm.
+    device : str or None
+        The device that the worker is to have.
+    options : SessionOptions
+        Those of the attempts.
+
+    Returns
+    -------
+    worker : object or None
+        None if none fits.
+    unfit : list
+        Then those of the device, which hold another initializer, thread limits or older code.
+    """
+    candidates = [worker for worker in idle if worker.device == device]
+    for worker in reversed(candidates):
+        if worker.preparation.fits(options):
+            return worker, []
+    return None, candidates

@@ -9,6 +9,7 @@ import selectors
 import time
 
 from skextra.parallel._engines._device_slots import DeviceSlots
+from skextra.parallel._engines._preparation import choose_idle
 from skextra.parallel._engines._processes._worker_state import Worker
 from skextra.parallel._worker._nesting import nesting
 
@@ -142,14 +143,12 @@ class WorkerSet:
                 self.selector.modify(channel, events, key.data)
 
     def _idle_worker(self, options, device):
-        candidates = [worker for worker in self._idle if worker.device == device]
-        for worker in reversed(candidates):
-            if worker.preparation.fits(options):
-                self._idle.remove(worker)
-                return worker
-        for worker in candidates:  # they hold another initializer, thread limits or older code
-            self.shut_down(worker)
-        return None
+        worker, unfit = choose_idle(self._idle, device, options)
+        if worker is not None:
+            self._idle.remove(worker)
+        for other in unfit:
+            self.shut_down(other)
+        return worker
 
     def _new_worker(self, device):
         if len(self.workers) >= self._most:
