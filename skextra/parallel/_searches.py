@@ -18,15 +18,19 @@ def is_fit(function):
     )
 
 
-def lean(call):
-    """Leave out what a fit does not need and what grows with the search.
+def lean(calls):
+    """Leave out what fits do not need and what grows with the search.
 
     Without callbacks the context of a task still holds the contexts of all tasks, and the search
     that calls holds its whole grid.
     """
+    if not any(map(is_fit, {id(call[0]): call[0] for call in calls}.values())):
+        return calls
+    return [_lean(call) if is_fit(call[0]) else call for call in calls]
+
+
+def _lean(call):
     function, args, kwargs = call
-    if not is_fit(function):
-        return call
     context = kwargs.get("callback_ctx")
     if context is None and kwargs.get("caller") is None:
         return call

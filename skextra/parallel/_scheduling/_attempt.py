@@ -56,7 +56,7 @@ class Attempt:
         """Pickle the calls, once; return None and fail the batch if that is impossible."""
         if self._message is None and not self.batch.failed:
             try:
-                calls = [lean(self.batch.calls[index]) for index in self.indices]
+                calls = lean([self.batch.calls[index] for index in self.indices])
                 self._message = pack(TASK, calls, self.batch.sharing)
             except BaseException as error:  # SystemExit in somebody's __reduce__, say
                 call = self.batch.describe(self.indices[0])

@@ -28,7 +28,8 @@ class Batch:
     entries : dict of int to Entry
         Where the journal has a place for the result of a call, by the index of the call.
     held : dict of int to Held
-        What the worker that answered a call had imported, by the index of the call.
+        What the worker that answered a call had imported, by the index of the call; empty if the
+        journal has no place for any of the results.
     """
 
     def __init__(self, calls, callback, options=None, sharing=None):
@@ -63,7 +64,8 @@ class Batch:
     def answer(self, indices, message, held=None):
         """Take what a worker sent for some of the calls, and what it had imported."""
         self._answers.add(indices, message)
-        self.held.update(dict.fromkeys(indices, held))
+        if self.entries:
+            self.held.update(dict.fromkeys(indices, held))
 
     def replace(self, index, error):
         """Take an error in place of the result of a fit whose search has an `error_score`."""
@@ -127,6 +129,8 @@ class _Answers:
         for _, message in self._messages:
             if message[:1] == ERROR:
                 raise unpack_error(message)
+        if len(self._messages) == 1 and not self._replaced and self._known is None:
+            return unpack(self._messages[0][1])  # of all calls, in order
         results = dict(self.known())
         for index, (call, error) in self._replaced.items():
             results[index] = failed_fit(call, error)

@@ -2,6 +2,8 @@
 
 # The largest batch is so many times as large as the largest one that has ended.
 _GROWTH = 8
+# More calls at once save no time, and the garbage collector of the caller looks at all that wait.
+_MAX_CALLS = 512
 
 
 class CallDurations:
@@ -29,4 +31,4 @@ class CallDurations:
         if self.seconds_per_call is None:
             return 1
         n_calls = max(1, seconds / self.seconds_per_call)
-        return int(min(n_calls, _GROWTH * self._largest_attempt))
+        return int(min(n_calls, _GROWTH * self._largest_attempt, _MAX_CALLS))

@@ -134,7 +134,7 @@ def share_calls(calls, sharing):
     segments : list of Segment
         What must live until it is read.
     """
-    if len(calls) == 1 or are_unchangeable(calls):
+    if len(calls) <= 1 or are_unchangeable(calls):
         return share(calls, sharing)
     pickler = _Pickler(sharing)
     common = pickler.share(_common_parts(*calls[:2]))

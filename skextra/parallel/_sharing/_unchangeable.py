@@ -23,16 +23,17 @@ def are_unchangeable(calls):
         True if their arguments are immutable, and if their functions are found by name or use
         nothing that can be changed.
     """
-    checked = {}  # by identity: functions
-    for function, args, kwargs in calls:
-        if not IMMUTABLE.issuperset(map(type, args)):
+    # Comprehensions: this is asked for ten thousand tiny calls.
+    kinds = {type(value) for _, args, _ in calls for value in args}
+    kinds |= {type(value) for _, _, kwargs in calls if kwargs for value in kwargs.values()}
+    if not kinds <= IMMUTABLE:
+        return False
+    checked = {}  # by identity: functions, and what they refer to may refer back to them
+    functions = [function for function, _, _ in calls]
+    for function in dict(zip(map(id, functions), functions, strict=True)).values():
+        checked[id(function)] = True
+        if not _is_unchangeable(function, checked):
             return False
-        if kwargs and not IMMUTABLE.issuperset(map(type, kwargs.values())):
-            return False
-        if id(function) not in checked:
-            checked[id(function)] = True  # what a function refers to may refer back to it
-            if not _is_unchangeable(function, checked):
-                return False
     return True
 
 
