@@ -69,10 +69,11 @@ class LargeArray:
     param_names = ["backend"]
     number = 1
     timeout = 300
+    n_rows = 100_000
 
     def setup(self, backend):
         """Make the table and start the workers."""
-        self.X = np.random.default_rng(0).random((100_000, 100))
+        self.X = np.random.default_rng(0).random((self.n_rows, 100))
         self.y = np.arange(len(self.X)) % 2
         self.parallel = Parallel(n_jobs=2, backend=backend)
         self.parallel(delayed(abs)(i) for i in range(10))
