@@ -20,7 +20,15 @@ def test_every_guide_page_is_in_the_contents():
     )
 
 
-def test_every_picture_of_a_page_has_an_alt_text():
+def test_every_benchmark_command_is_in_the_table():
+    command = r"python -m (benchmarks\.(?:compare )?\w+)"
+    texts = [page.read_text() for page in [*DOCS.glob("user_guide/*.rst"), DOCS.parent / "README.md"]]
+    used = {name for text in texts for name in re.findall(command, text)}
+    table = (DOCS / "user_guide" / "measured.rst").read_text()
+    assert used == set(re.findall(command, table))
+
+
+def test_every_picture_has_an_alt_text():
     for page in DOCS.rglob("*.rst"):
         if {"auto_examples", "generated", "_build"} & set(page.relative_to(DOCS).parts):
             continue
