@@ -112,8 +112,9 @@ def docs(session):
     session.run(*sphinx.split(), env=ENVIRONMENT)
     session.run("python", "docs/check_links.py", "docs/_build/html")
     pages = [*Path("docs").glob("*.rst"), *Path("docs/user_guide").glob("*.rst")]
-    doctest = "python -m doctest -o ELLIPSIS -o NORMALIZE_WHITESPACE".split()
-    session.run(*doctest, *map(str, pages), env=ENVIRONMENT | {"MPLBACKEND": "agg"})
+    options = ["-o", "ELLIPSIS", "-o", "NORMALIZE_WHITESPACE"]
+    environment = ENVIRONMENT | {"MPLBACKEND": "agg"}
+    session.run("python", "-m", "doctest", *options, *map(str, pages), env=environment)
 
 
 @nox.session(python=PYTHONS[0])

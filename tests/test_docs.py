@@ -22,8 +22,8 @@ def test_every_guide_page_is_in_the_contents():
 
 def test_every_benchmark_command_is_in_the_table():
     command = r"python -m (benchmarks\.(?:compare )?\w+)"
-    texts = [page.read_text() for page in [*DOCS.glob("user_guide/*.rst"), DOCS.parent / "README.md"]]
-    used = {name for text in texts for name in re.findall(command, text)}
+    pages = [*DOCS.glob("user_guide/*.rst"), DOCS.parent / "README.md"]
+    used = {name for page in pages for name in re.findall(command, page.read_text())}
     table = (DOCS / "user_guide" / "measured.rst").read_text()
     assert used == set(re.findall(command, table))
 
