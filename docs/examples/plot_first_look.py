@@ -20,6 +20,6 @@ print(f"accuracy: {model.score(X_test, y_test):.1%}")
 print(f"calibration error: {reliability.ece_:.1%}")
 
 # %%
-# Each cell of the matrix shows the digit that was predicted with the highest confidence. Naive Bayes takes pixels
-# for independent and is therefore too sure: bars below the diagonal say so. See
+# Each cell of the matrix shows the digit that was predicted with the highest confidence. Naive
+# Bayes takes pixels for independent and is therefore too sure: bars below the diagonal say so. See
 # :ref:`displays` for what else can be drawn.
