@@ -75,9 +75,9 @@ def pretrained(image_shape, n_classes):
 
 
 # %%
-# Ten slices per class to learn from. ``fit`` trains the last layer alone, and ``transform`` returns
-# the input of that layer. :class:`sklearn.frozen.FrozenEstimator` keeps the pipeline from fitting
-# the network again.
+# Ten slices per class to learn from. ``fit`` trains the last layer alone, and ``transform``
+# returns the input of that layer. :class:`sklearn.frozen.FrozenEstimator` keeps the pipeline from
+# fitting the network again.
 X, y = make_brain_mri(240, image_size=64, random_state=0)
 few = np.concatenate([np.flatnonzero(y == label)[:10] for label in np.unique(y)])
 test = np.setdiff1d(np.arange(len(y)), few)

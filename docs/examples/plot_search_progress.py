@@ -35,7 +35,8 @@ with joblib.parallel_config("skextra", n_jobs=2):
 
 # %%
 # What the monitor has recorded, one epoch per row. The path of a row says where in the search it
-# was: the search, its first stage, the fit in it (a candidate's folds follow each other), the epoch.
+# was: the search, its first stage, the fit in it (a candidate's folds follow each other), and the
+# epoch.
 
 candidates = search.cv_results_["params"]
 curves = {}
