@@ -25,6 +25,7 @@ from skextra._sklearn import (
     Interval,
     StrOptions,
     check_partial_fit_first_call,
+    doc_link_template,
     fit_context,
     with_callbacks,
 )
@@ -256,6 +257,9 @@ class TumorCNNClassifier(
     >>> classifier.score(digits.images[1000:], digits.target[1000:]) > 0.8
     True
     """
+
+    _doc_link_module = "skextra"
+    _doc_link_template = doc_link_template
 
     _parameter_constraints: dict = {
         "architecture": [str, callable],  # find_architecture suggests the nearest name
