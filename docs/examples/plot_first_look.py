@@ -11,7 +11,7 @@ from sklearn.model_selection import train_test_split
 from skextra import ScratchGaussianNB
 from skextra.inspection import ConfusionExamplesDisplay, ReliabilityDisplay
 
-X, y = load_digits(n_class=5, return_X_y=True)
+X, y = load_digits(n_class=4, return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
 model = ScratchGaussianNB(var_smoothing=0.01).fit(X_train, y_train)
 ConfusionExamplesDisplay.from_estimator(model, X_test, y_test)
