@@ -106,11 +106,15 @@ def lint(session):
 
 @nox.session(python=PYTHONS[0])
 def docs(session):
-    """Build the documentation; a warning is an error, and so is a link that leads nowhere."""
+    """Build the documentation, check its links, and run the code of its pages."""
     session.install("-c", CONSTRAINTS, "-e", ".[docs]")
     sphinx = "python -m sphinx -q -W --keep-going -b html docs docs/_build/html"
     session.run(*sphinx.split(), env=ENVIRONMENT)
     session.run("python", "docs/check_links.py", "docs/_build/html")
+    pages = [*Path("docs").glob("*.rst"), *Path("docs/user_guide").glob("*.rst")]
+    options = ["-o", "ELLIPSIS", "-o", "NORMALIZE_WHITESPACE"]
+    environment = ENVIRONMENT | {"MPLBACKEND": "agg"}
+    session.run("python", "-m", "doctest", *options, *map(str, pages), env=environment)
 
 
 @nox.session(python=PYTHONS[0])

@@ -77,8 +77,6 @@ sphinx_gallery_conf = {
     "gallery_dirs": "auto_examples",
     "backreferences_dir": "api/generated/gallery",
     "doc_module": ("skextra",),
-    # Names in the code of examples lead to their API pages.
-    "reference_url": {"skextra": None},
     "filename_pattern": r"plot_",
     "download_all_examples": False,
     "show_memory": False,

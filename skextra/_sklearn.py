@@ -6,6 +6,7 @@ versions names the version with which it goes.
 """
 
 import os
+from importlib.metadata import metadata
 from inspect import signature
 
 import numpy as np
@@ -196,3 +197,17 @@ def print_elapsed_time(source, message):
     from sklearn.utils._user_interface import _print_elapsed_time
 
     return _print_elapsed_time(source, message)
+
+
+@property
+def doc_link_template(self):
+    """The address of an estimator's API page, to which the "?" of its HTML leads.
+
+    It is empty, and scikit-learn then draws no "?", unless the metadata of the package name the
+    address of its documentation.
+    """
+    for link in metadata("skextra").get_all("Project-URL", []):
+        label, address = link.split(", ", 1)
+        if label == "Documentation":
+            return address.rstrip("/") + "/api/generated/skextra.{estimator_name}.html"
+    return ""

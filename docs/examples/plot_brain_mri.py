@@ -4,7 +4,7 @@ From a folder of scans to an honest report
 
 What is in the folder, what leaks between the parts of a split, how good the network is where
 nothing leaks, how far its probabilities can be believed, where it errs and where it looks. Without
-options on slices that the package draws; on a folder that holds one folder a class:
+options on slices that the package draws; on a folder that holds one folder per class:
 
 .. code-block:: console
 
@@ -22,7 +22,7 @@ import sys
 parser = argparse.ArgumentParser(description="A report on a folder of scans")
 parser.add_argument("--data", help="folder of scans (default: synthetic slices)")
 parser.add_argument("--image-size", type=int, default=64, help="side in pixels (default: 64)")
-parser.add_argument("--max-epochs", default="15", help="epochs a fit, or auto (default: 15)")
+parser.add_argument("--max-epochs", default="15", help="epochs per fit, or auto (default: 15)")
 options = parser.parse_args()
 max_epochs = options.max_epochs if options.max_epochs == "auto" else int(options.max_epochs)
 
@@ -138,7 +138,7 @@ below.set(xlabel="probability of the answer", ylabel="slices")
 # %%
 # Where it errs
 # -------------
-# Mistakes come first, the surest foremost, in thick frames.
+# Mistakes come first, in thick frames, beginning with those of the highest confidence.
 
 from skextra.inspection import PredictionGridDisplay, SaliencyDisplay
 

@@ -35,7 +35,7 @@ TrainingCurveDisplay.from_estimator(classifier)
 # %%
 # Where it errs
 # -------------
-# Mistakes come first, the surest foremost, in thick frames.
+# Mistakes come first, in thick frames, beginning with those of the highest confidence.
 
 from skextra.inspection import PredictionGridDisplay
 
@@ -44,7 +44,7 @@ PredictionGridDisplay.from_estimator(classifier, X_test, y_test, n_images=24)
 # %%
 # Which classes are taken for each other
 # --------------------------------------
-# A confusion matrix with an image in each cell: the one of which the network was surest.
+# A confusion matrix with an image in each cell: the one predicted with the highest confidence.
 
 from skextra.inspection import ConfusionExamplesDisplay
 

@@ -2,9 +2,9 @@
 What Gaussian naive Bayes sees
 ==============================
 
-One Gaussian a class and feature: here the three kinds of iris and the two measures of the petal.
-:class:`~skextra.inspection.GaussianDensityDisplay` draws the bells over the histograms they stand
-for, and the regions in which each class is the most probable.
+One Gaussian per class and feature: here the three kinds of iris and the two measures of the petal.
+:class:`~skextra.inspection.GaussianDensityDisplay` draws the densities over the histograms of the
+data, and the regions in which each class is the most probable.
 """
 
 from sklearn.datasets import load_iris
@@ -24,7 +24,7 @@ print(f"Accuracy on the rows it was fitted to: {model.score(X, y):.3f}")
 # fitted to four features; the regions are those of the two that are shown, the others left out of
 # account.
 #
-# All four bells of each class: the sepal hardly tells the kinds apart.
+# All four densities of each class: the sepal hardly tells the kinds apart.
 
 GaussianDensityDisplay.from_estimator(
     model, X, y, features=[0, 1, 2, 3], class_names=iris.target_names

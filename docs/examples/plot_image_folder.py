@@ -2,7 +2,7 @@
 From folders of images to arrays
 ================================
 
-:func:`~skextra.datasets.load_image_folder` reads images that lie in one folder a class. Here a
+:func:`~skextra.datasets.load_image_folder` reads images that lie in one folder per class. Here a
 training and a test folder are written first, with what real folders have: other formats and sizes,
 a folder for each patient, and a file that a full disk has cut short.
 """

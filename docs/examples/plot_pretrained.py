@@ -36,7 +36,8 @@ except ImportError:
 
 # %%
 # The function gets the shape of the images that the network sees and the number of classes. It
-# freezes the features and adds a last layer. ImageNet has colours: a gray slice is given thrice.
+# freezes the features and adds a last layer. ImageNet has colours: a gray slice serves as all
+# three.
 class GrayEfficientNet(nn.Module):
     """The features of EfficientNet-Lite0 and a last layer."""
 
@@ -74,8 +75,9 @@ def pretrained(image_shape, n_classes):
 
 
 # %%
-# Ten slices a class to learn from. ``fit`` trains the last layer alone; ``transform`` returns what
-# it gets, and :class:`sklearn.frozen.FrozenEstimator` keeps the pipeline from fitting it again.
+# Ten slices per class to learn from. ``fit`` trains the last layer alone, and ``transform``
+# returns the input of that layer. :class:`sklearn.frozen.FrozenEstimator` keeps the pipeline from
+# fitting the network again.
 X, y = make_brain_mri(240, image_size=64, random_state=0)
 few = np.concatenate([np.flatnonzero(y == label)[:10] for label in np.unique(y)])
 test = np.setdiff1d(np.arange(len(y)), few)

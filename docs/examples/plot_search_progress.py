@@ -34,8 +34,9 @@ with joblib.parallel_config("skextra", n_jobs=2):
     search.fit(X, y)
 
 # %%
-# What the monitor has noted, an epoch a row. The path of a row says where in the search it was:
-# the search, its first stage, the fit in it (a candidate's folds follow each other), the epoch.
+# What the monitor has recorded, one epoch per row. The path of a row says where in the search it
+# was: the search, its first stage, the fit in it (a candidate's folds follow each other), and the
+# epoch.
 
 candidates = search.cv_results_["params"]
 curves = {}

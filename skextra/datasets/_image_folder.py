@@ -122,7 +122,7 @@ def load_image_folder(
         If True, return ``(images, target)`` instead of a Bunch.
 
     n_jobs : int, default=None
-        Number of threads that decode images, -1 for one a core. None means 1, or what a
+        Number of threads that decode images, -1 for one per core. None means 1, or what a
         ``joblib.parallel_config(backend="threading")`` context says: a backend of processes could
         not fill the one array. Pillow lets other threads run while it decodes and resizes.
 
@@ -145,7 +145,7 @@ def load_image_folder(
                 (n_samples, height, width, 3) and dtype uint8
             The images, gray or in colour.
         data : ndarray of shape (n_samples, n_features) and dtype uint8
-            The same memory as `images`, one row an image.
+            The same memory as `images`, one row per image.
         target : ndarray of shape (n_samples,) and dtype int64
             The class of each image as its index in `target_names`; the names themselves are
             ``target_names[target]``.

@@ -12,8 +12,9 @@ class ConfusionExamplesDisplay:
     """Confusion matrix with an example image in each cell.
 
     Make it by :meth:`from_estimator` or :meth:`from_predictions`. Rows are true classes, columns
-    predicted ones. A cell gives the number of images, their share of the row, and the image of
-    which the classifier was surest. Cells of mistakes have frames, thicker for larger shares.
+    predicted ones. A cell gives the number of images, their share of the row, and the image that
+    was predicted with the highest confidence. Cells of mistakes have frames, thicker for larger
+    shares.
 
     Parameters
     ----------
@@ -36,7 +37,7 @@ class ConfusionExamplesDisplay:
     See Also
     --------
     sklearn.metrics.ConfusionMatrixDisplay : The counts, in colours.
-    PredictionGridDisplay : Mistakes one by one, the surest first.
+    PredictionGridDisplay : Mistakes one by one, those of the highest confidence first.
 
     Examples
     --------
@@ -65,7 +66,8 @@ class ConfusionExamplesDisplay:
         Parameters
         ----------
         estimator : classifier
-            A fitted one; with ``predict_proba``, probabilities decide which image is shown.
+            A fitted classifier. If it has ``predict_proba``, probabilities decide which image is
+            shown.
         X : array-like of shape (n_samples, height, width), (n_samples, height, width, channels) \
                 or (n_samples, n_features)
             Images, or flat rows.

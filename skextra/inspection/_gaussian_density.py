@@ -15,10 +15,9 @@ _BINS = 20
 class GaussianDensityDisplay:
     r"""Class densities of Gaussian naive Bayes over the histograms of the data.
 
-    Make it by :meth:`from_estimator`. One panel per feature shows, for each class, the
-    histogram of the rows and the density that the model puts in its place. With two
-    features, a third panel shows the rows and the regions of the most probable class, the other
-    features left out of account.
+    Make it by :meth:`from_estimator`. One panel per feature shows, for each class, the histogram
+    of the rows and the density that the model has learnt. With two features, a third panel shows
+    the rows and the regions of the most probable class, the other features left out of account.
 
     Parameters
     ----------

@@ -11,9 +11,10 @@ from skextra.inspection._estimators import innermost
 class PredictionGridDisplay:
     """Images with their true and predicted class, mistakes first.
 
-    Make it by :meth:`from_estimator` or :meth:`from_predictions`. Mistakes come first, the surest
-    of them foremost, each in a thick frame; then come the right predictions, the least sure
-    foremost. Without true classes the least sure come first.
+    Make it by :meth:`from_estimator` or :meth:`from_predictions`. Mistakes come first, each
+    in a thick frame, beginning with those of the highest confidence. Correct predictions follow,
+    beginning with those of the lowest confidence. Without true classes, those of the lowest
+    confidence come first.
 
     Parameters
     ----------
@@ -81,7 +82,8 @@ class PredictionGridDisplay:
         Parameters
         ----------
         estimator : classifier
-            A fitted one; with ``predict_proba``, probabilities are shown and decide the order.
+            A fitted classifier. If it has ``predict_proba``, probabilities are shown and decide
+            the order.
         X : array-like of shape (n_samples, height, width), (n_samples, height, width, channels) \
                 or (n_samples, n_features)
             Images, or flat rows.

@@ -13,9 +13,10 @@ class ReliabilityDisplay:
     r"""Reliability diagram of any number of classes, with its calibration error.
 
     Make it by :meth:`from_estimator` or :meth:`from_predictions`. The bars show, for predictions
-    of about the same confidence, which share of them is right: on the diagonal, probabilities are
-    what they say. Below it the classifier is overconfident. Thin lines show the same for each
-    class against the rest. The panel below counts the predictions of each confidence.
+    of about the same confidence, which share of them is correct. Bars that end on the diagonal
+    mean calibrated probabilities; bars below it mean that the classifier is overconfident. Thin
+    lines show the same for each class against the rest. The panel below counts the predictions of
+    each confidence.
 
     Parameters
     ----------
@@ -47,7 +48,7 @@ class ReliabilityDisplay:
     See Also
     --------
     sklearn.calibration.CalibrationDisplay : The same for two classes.
-    sklearn.calibration.CalibratedClassifierCV : Mends probabilities.
+    sklearn.calibration.CalibratedClassifierCV : Calibrate the probabilities of a classifier.
 
     Notes
     -----
@@ -61,7 +62,7 @@ class ReliabilityDisplay:
 
     over bins of equal width of the probability of the predicted class. For a class against the
     rest, its probability takes the place of the confidence and its frequency that of the accuracy.
-    The error depends on the number of bins: compare only errors of the same number.
+    The error depends on the number of bins: compare errors only if they have the same number.
 
     References
     ----------
@@ -97,7 +98,7 @@ class ReliabilityDisplay:
         Parameters
         ----------
         estimator : classifier
-            A fitted one with ``predict_proba``.
+            A fitted classifier with ``predict_proba``.
         X : array-like
             Rows or images that it was not fitted to.
         y : array-like of shape (n_samples,)

@@ -30,7 +30,8 @@ class SaliencyDisplay:
     occlusion changes the probability by less than a tenth of what it does elsewhere.
 
     - ``"grad_cam"`` [1]_ asks the network: the feature maps :math:`A^k` that its last convolution
-      leads to are weighted by the mean gradient of the class's logit :math:`s_c` by them.
+      leads to are weighted by the mean gradient of the class's logit :math:`s_c` with respect to
+      them.
     - ``"occlusion"`` [2]_ asks any classifier: a patch of the image's mean gray hides one part
       after another, and the map shows how far the probability of the class falls.
 

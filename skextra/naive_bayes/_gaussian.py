@@ -12,6 +12,7 @@ from skextra._sklearn import (
     Interval,
     check_partial_fit_first_call,
     check_same_namespace,
+    doc_link_template,
     fit_context,
     floating_dtype,
     from_numpy,
@@ -137,6 +138,9 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
     >>> np.allclose(left.merge(right).var_, ScratchGaussianNB().fit(X, y).var_)
     True
     """
+
+    _doc_link_module = "skextra"
+    _doc_link_template = doc_link_template
 
     _parameter_constraints: dict = {
         "priors": ["array-like", None],

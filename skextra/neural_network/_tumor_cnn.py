@@ -25,6 +25,7 @@ from skextra._sklearn import (
     Interval,
     StrOptions,
     check_partial_fit_first_call,
+    doc_link_template,
     fit_context,
     with_callbacks,
 )
@@ -105,7 +106,7 @@ class TumorCNNClassifier(
     Parameters
     ----------
     architecture : str or callable, default="resnet"
-        The network, by name or as what makes it. ``"resnet"`` has residual blocks [2]_,
+        The network: a name, or a callable that makes it. ``"resnet"`` has residual blocks [2]_,
         ``"mobilenet"`` inverted residuals with depthwise convolutions [3]_. ``"sequential"`` is
         the reference: three 3x3 convolutions with 32, 64 and 128 channels, each followed by ReLU
         and 2x2 max-pooling, then 256 units with dropout. ``"mlp"`` (256 hidden units) and
@@ -126,12 +127,12 @@ class TumorCNNClassifier(
     max_epochs : int or "auto", default="auto"
         Passes over the training set.
     batch_size : int or "auto", default="auto"
-        Rows an update of the weights. 1 updates after each row, ``n_samples`` or more once an
-        epoch.
+        Rows per update of the weights: 1 updates them after each row, ``n_samples`` or more
+        once per epoch.
     learning_rate : float or "auto", default="auto"
         Step size of the optimizer.
     weight_decay : float or "auto", default="auto"
-        Weight decay of the optimizer, where it has one.
+        Weight decay of the optimizer, if it has one.
     optimizer : str, callable or "auto", default="auto"
         Name of a class in :mod:`torch.optim`, "Muon", which here takes convolutions as well, or
         a callable such as ``functools.partial(torch.optim.SGD, momentum=0.9)``. The ``lr`` and
@@ -163,11 +164,11 @@ class TumorCNNClassifier(
     init_from : TumorCNNClassifier, FrozenEstimator, str or path, default=None
         Where the first weights come from: a fitted classifier of the same architecture and number
         of channels, the same in :class:`sklearn.frozen.FrozenEstimator`, or the file in which
-        :func:`skextra.neural_network.save_model` stored it. Its last layer is taken only where
-        the classes are the same. scikit-learn's `clone`, and so every search, takes the fit away
-        from a classifier that is neither frozen nor a file.
+        :func:`skextra.neural_network.save_model` stored it. Its last layer is copied only if
+        the classes are the same. In a search pass the frozen classifier or the file, as
+        scikit-learn's `clone` removes what a classifier has learnt.
     checkpoint : str or path, default=None
-        A folder in which `fit` stores where it is, so that the same fit goes on there after it
+        A folder in which `fit` stores its state, so that the same fit resumes from there after it
         was killed, and ends with the same bits as one that was not. Each fit has its own file,
         so that a search can share the folder; it is removed when the fit ends. `random_state`
         has to be an integer. None stores nothing.
@@ -178,14 +179,14 @@ class TumorCNNClassifier(
         Decides initial weights, order of the rows, dropout and augmentation. The global
         generators of torch are left as they were.
     verbose : int, default=0
-        Above 0, print a line an epoch.
+        If greater than 0, print one line per epoch.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         Class labels, sorted.
     n_features_in_ : int
-        Values an image or row: height times width times channels.
+        Number of values per image or row: height times width times channels.
     feature_names_in_ : ndarray of shape (n_features,)
         Names of the columns, where X had string column names.
     image_shape_ : tuple of int
@@ -205,7 +206,7 @@ class TumorCNNClassifier(
     n_parameters_ : int
         Number of weights and biases of the network.
     net_ : skorch.NeuralNet
-        The trained net; None where the training set had one class.
+        The trained net; None if the training set has a single class.
 
     See Also
     --------
@@ -218,10 +219,10 @@ class TumorCNNClassifier(
     the mean over a batch of :math:`w_i \, \ell(f(x_i), y_i)`, where :math:`\ell` is the
     cross-entropy of the softmax of the logits :math:`f(x)`. Rows of weight 0 are dropped and
     equal rows of one class merged beforehand, so a weight of 2 is the same as giving a row twice.
-    A class of which no row had a weight has probability 0.
+    A class whose rows all have weight 0 has probability 0.
 
-    Where a recipe smooths labels, its predictions divide the logits by a temperature [4]_, since
-    smoothing teaches the network to be too modest. No answer changes, only how sure it is.
+    If a recipe smooths labels, its predictions divide the logits by a temperature [4]_, since
+    smoothing makes the confidence of the network too low. The predicted classes stay the same.
 
     What happens to X before the network: pixels are scaled to [-1, 1], by the range of their type
     if they are 8- or 16-bit integers that reach a quarter of it, else by the range found in
@@ -256,6 +257,9 @@ class TumorCNNClassifier(
     >>> classifier.score(digits.images[1000:], digits.target[1000:]) > 0.8
     True
     """
+
+    _doc_link_module = "skextra"
+    _doc_link_template = doc_link_template
 
     _parameter_constraints: dict = {
         "architecture": [str, callable],  # find_architecture suggests the nearest name
@@ -347,7 +351,7 @@ class TumorCNNClassifier(
         y : array-like of shape (n_samples,)
             Class labels, numbers or strings.
         sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights of the rows; None weighs them alike.
+            Non-negative weights of the rows; None gives all rows the same weight.
 
         Returns
         -------

@@ -328,7 +328,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         session.start_call(pack(SETTINGS, self._settings(session.max_workers)))
 
     def stop_call(self):
-        """Let the caller have its arrays back, to change them if it will."""
+        """Stop sharing the arrays of the caller, which may change them from now on."""
         if self._sharing is not None:
             self._sharing.end_call()
         if self._recorder is not None:

@@ -48,7 +48,7 @@ _OTHER_FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 
 class JournalError(RuntimeError):
-    """A journal cannot be used: it is in use, or damaged, or none."""
+    """A journal is used by another program, or the file is damaged or no journal."""
 
 
 class JournalFile:
