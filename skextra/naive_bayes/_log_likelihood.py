@@ -14,8 +14,6 @@ from skextra.naive_bayes._sparse import row_parts
 # Up to so many classes of at least so many features vectors are multiplied, 0.33 ns a number for 2
 # classes of 20 features where a matrix of two rows takes 0.46 (EPYC with AVX2, one thread).
 _VECTORS_UP_TO, _VECTORS_FROM = 2, 16
-# With more classes the ratios seldom fit into the range of exp, and little is saved if they do.
-_RELATIVE_UP_TO = 32
 
 
 def joint_log_likelihood(X, model, finish, out, n_jobs=None):
@@ -75,20 +73,15 @@ def _fill_dense(X, start, stop, model, finish, out, size):
 
     Return it and the number of rows that are undefined.
     """
-    constant, impossible = _constant(model)
     n_classes, n_features = model.theta.shape
     scratch, n_undefined = {}, 0
-    products = model.linear, model.quadratic, constant
-    # Probabilities need the differences from one class only, which saves its products.
-    is_relative = finish is normalise and 1 < n_classes <= _RELATIVE_UP_TO
-    is_relative = is_relative and not (model.far or len(impossible))
-    if is_relative:
-        ratios = tuple(array[:-1] - array[-1] for array in products)
-        if out is None:
-            out = np.empty((n_classes, stop - start))
+    products = model.linear, model.quadratic, model.bias
+    ratios = model.ratios if finish is normalise else None
+    if ratios is not None and out is None:
+        out = np.empty((n_classes, stop - start))
     for first, last in blocks(start, stop, max(n_features, n_classes), size):
         block = X[first:last]
-        if is_relative:
+        if ratios is not None:
             part = out[:, first - start : last - start]
             joint = _expanded(block, model.center, *ratios, scratch)
             if normalise_relative(joint, part):
@@ -100,15 +93,15 @@ def _fill_dense(X, start, stop, model, finish, out, size):
         joint = _expanded(block, model.center, *products, scratch)
         _add_far(joint, block, model.far)
         if not isfinite(joint.sum()):  # rows with gaps have come out as NaN
-            n_undefined += _repair(joint, block, model, impossible)
-        if len(impossible):
-            joint[impossible] = -np.inf
+            n_undefined += _repair(joint, block, model)
+        if len(model.impossible):
+            joint[model.impossible] = -np.inf
         out = _keep(finish(joint), out, first - start, stop - start)
     return out, n_undefined
 
 
-def _expanded(block, center, linear, quadratic, constant, scratch):
-    """Return constant + linear (x - center) + quadratic (x - center)^2 of the rows of a block."""
+def _expanded(block, center, linear, quadratic, bias, scratch):
+    """Return bias + linear (x - center) + quadratic (x - center)^2 of the rows of a block."""
     shape = (len(linear), len(block))
     square = _buffer(scratch, "square", block.shape, like=block)
     if center is not None:
@@ -121,7 +114,7 @@ def _expanded(block, center, linear, quadratic, constant, scratch):
     joint = _products(linear, rows, _buffer(scratch, "joint", shape))
     np.multiply(rows, rows, out=square)
     joint += _products(quadratic, square, _buffer(scratch, "product", shape))
-    joint += constant
+    joint += bias
     return joint
 
 
@@ -137,7 +130,6 @@ def _products(coefficients, rows, out):
 @np.errstate(over="ignore", invalid="ignore")
 def _fill_sparse(X, start, stop, model, finish, out, size):
     """Do the same for CSR or CSC rows; what is stored alone is worked on."""
-    constant, impossible = _constant(model)
     # scipy would copy what is not in this order for each block.
     linear, quadratic, missing = (
         np.ascontiguousarray(array.T) for array in (model.linear, model.quadratic, model.constant)
@@ -158,23 +150,14 @@ def _fill_sparse(X, start, stop, model, finish, out, size):
         if gaps is not None:
             joint -= _with_data(rows, gaps.astype(np.float64)) @ missing
         joint = np.ascontiguousarray(joint.T)
-        joint += constant
+        joint += model.bias
         if far:
             _add_far(joint, rows[:, columns].toarray(), far)
         if not np.isfinite(joint.sum()):
-            n_undefined += _repair(joint, rows, model, impossible)
-        joint[impossible] = -np.inf
+            n_undefined += _repair(joint, rows, model)
+        joint[model.impossible] = -np.inf
         out = _keep(finish(joint), out, first - start, stop - start)
     return out, n_undefined
-
-
-def _constant(model):
-    """Return what every row gets of each class, as a column, and the classes of prior 0."""
-    impossible = np.flatnonzero(model.log_prior == -np.inf)
-    constant = model.constant.sum(axis=1)
-    constant += model.log_prior
-    constant[impossible] = 0.0
-    return constant[:, None], impossible
 
 
 def _keep(block, out, first, n_rows):
@@ -201,7 +184,7 @@ def _buffer(scratch, name, shape, like=None):
     return scratch[name][:size].reshape(shape, order="F" if by_columns else "C")
 
 
-def _repair(joint, X, model, impossible):
+def _repair(joint, X, model):
     """Do again the rows that are no numbers: leave NaN out, square differences if that fails.
 
     Return how many rows stay without a likelihood over 0 under any class that is possible.
@@ -223,7 +206,7 @@ def _repair(joint, X, model, impossible):
         X[large], there[large], model.theta, model.var, model.silent
     )
     again += np.maximum(model.log_prior, np.finfo(float).min)[:, None]
-    again[impossible] = -np.inf
+    again[model.impossible] = -np.inf
     joint[:, rows] = again
     return count_undefined(again)
 
