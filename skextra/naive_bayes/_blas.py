@@ -1,5 +1,6 @@
 """Work that calls BLAS: with one BLAS thread, and never in the middle of a fork."""
 
+import functools
 import os
 import threading
 
@@ -9,6 +10,8 @@ from skextra._sklearn import threadpool_controller
 _WORTH_A_LIMIT = 5e4
 # A fork waits for work in other threads, but not for ever.
 _LONGEST_WAIT_SECONDS = 30.0
+# OpenBLAS's names of the kernels for AVX-512.
+_AVX512 = {"skylakex", "cooperlake", "sapphirerapids"}
 
 
 class _Blas:
@@ -99,6 +102,15 @@ def _blas_libraries():
     """Return the controllers of the BLAS libraries in this process."""
     controllers = threadpool_controller().lib_controllers
     return [library for library in controllers if library.user_api == "blas"]
+
+
+@functools.cache
+def multiplies_narrow_matrices():
+    """Whether BLAS multiplies rows by a few columns without copying the rows first.
+
+    OpenBLAS has such kernels for AVX-512.
+    """
+    return any(getattr(each, "architecture", "").lower() in _AVX512 for each in _blas_libraries())
 
 
 def _set(settings):

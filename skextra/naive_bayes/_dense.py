@@ -89,11 +89,13 @@ def accumulate(X, codes, sample_weight, n_classes, n_jobs=None):
     correction = mean * total
     m2 = squares - correction
     if shift is None:
-        low = np.zeros_like(mean)
+        low = np.zeros(mean.shape)
     else:
         mean, low = two_sum(np.where(weight > 0, shift, 0.0), mean)
-    # The negation also catches what is not a number.
-    unsafe = np.flatnonzero((~(correction <= _LOSS * m2)).any(axis=0))
+    safe = correction <= _LOSS * m2  # false of what is not a number
+    if safe.all():
+        return Moments(class_weight, weight, mean, low, m2)
+    unsafe = np.flatnonzero(~safe.all(axis=0))
     for _ in range(_PASSES):
         if not len(unsafe):
             break
@@ -162,8 +164,10 @@ def _shift(X, sample_weight):
         first = first[sample_weight[:n_rows] > 0]
     first = first.astype(np.float64)
     there = np.isfinite(first)
-    first[~there] = 0.0
-    count = there.sum(axis=0).astype(np.float64)
+    count = np.full(X.shape[1], float(len(first)))
+    if not there.all():
+        first[~there] = 0.0
+        count = there.sum(axis=0).astype(np.float64)
     mean = divide(first.sum(axis=0), count)
     square = divide(np.einsum("ij,ij->j", first, first), count)
     if (square > _NEAR * (square - mean * mean)).mean() <= _WORTH_A_SHIFT:

@@ -11,17 +11,14 @@ _FEW_ROWS, _LARGE_MODEL = 16, 2**14
 
 def silent_pairs(weight, shape):
     """Return which pairs of class and feature say nothing; none do if `weight` is None."""
-    if weight is None:
+    if weight is None or weight.all():
         return np.zeros(shape, dtype=bool)
-    silent = weight == 0
-    if silent.any():
-        silent &= weight.max(axis=1, keepdims=True) > 0
-    return silent
+    return (weight == 0) & (weight.max(axis=1, keepdims=True) > 0)
 
 
-def are_few(X, theta):
-    """Whether the differences of rows X are squared sooner than the coefficients are there."""
-    return len(X) <= _FEW_ROWS and theta.size >= _LARGE_MODEL
+def are_few(X, shape):
+    """Whether differences are squared sooner than the coefficients of such a model are there."""
+    return len(X) <= _FEW_ROWS and shape[0] * shape[1] >= _LARGE_MODEL
 
 
 def few_rows(X, log_prior, theta, var, weight):

@@ -5,6 +5,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from scipy import sparse
+from sklearn import get_config
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -13,7 +14,6 @@ from skextra._sklearn import (
     check_partial_fit_first_call,
     check_same_namespace,
     doc_link_template,
-    fit_context,
     floating_dtype,
     from_numpy,
     is_foreign,
@@ -28,12 +28,13 @@ from skextra.naive_bayes._checks import (
     warn_of_moments,
     warn_of_predictions,
 )
+from skextra.naive_bayes._coefficients import Kept, coefficients_of, log_prior_of
 from skextra.naive_bayes._collections import check_features, collect, is_collection
 from skextra.naive_bayes._collections import predict as predict_lazily
 from skextra.naive_bayes._collections import score as score_collection
 from skextra.naive_bayes._differences import are_few, few_rows
 from skextra.naive_bayes._labels import Codes, check_known, classes_in, union
-from skextra.naive_bayes._log_likelihood import coefficients, joint_log_likelihood
+from skextra.naive_bayes._log_likelihood import joint_log_likelihood
 from skextra.naive_bayes._moments import Moments, merge, place, pooled_variance
 from skextra.naive_bayes._posterior import joint, log_normalise, most_probable, normalise
 from skextra.naive_bayes._rows import moments_of_rows
@@ -153,7 +154,6 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         self.var_smoothing = var_smoothing
         self.n_jobs = n_jobs
 
-    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None):
         """Fit to rows X of classes y, forgetting what was fitted before.
 
@@ -178,6 +178,7 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         ValueError
             If X, y, the weights or the priors are not as described.
         """
+        self._validate_params()
         with unchanged_by_errors(self):
             if is_collection(X):
                 check_features(self, X, reset=True)
@@ -186,7 +187,6 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
             classes = from_numpy(classes_in(to_numpy(y)), y)
             return self._update(X, y, classes, sample_weight, None)
 
-    @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """Add rows X of classes y to what was fitted before.
 
@@ -214,6 +214,7 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
             If X, y, the weights or the priors are not as described, or a label is not among the
             classes.
         """
+        self._validate_params()
         with unchanged_by_errors(self):
             first_call = check_partial_fit_first_call(self, classes)
             if is_collection(X):
@@ -221,8 +222,6 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
             else:
                 X, y = self._validate(X, y, reset=first_call)
                 check_known(to_numpy(y), to_numpy(self.classes_))
-            if not first_call:
-                self._validate_params()
             past = None if first_call else moments_of(self)
             if is_collection(X):
                 known = to_numpy(self.classes_)
@@ -360,9 +359,11 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         return score_collection(self, X, y, sample_weight)
 
     def _validate_params(self):
-        # For values of the usual kinds scikit-learn's look takes a quarter of a small fit.
+        # For values of the usual kinds scikit-learn's look takes a quarter of a small fit, and so
+        # does its decorator, which forbids nested calls to validate parameters: there are none.
         usual = self.priors is None and type(self.n_jobs) in (int, type(None))
-        if not (usual and type(self.var_smoothing) is float and self.var_smoothing >= 0):
+        usual = usual and type(self.var_smoothing) is float and self.var_smoothing >= 0
+        if not (usual or get_config()["skip_parameter_validation"]):
             super()._validate_params()
 
     def _validate(self, X, *y, reset):
@@ -406,6 +407,7 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
     def _publish(self, like):
         """Set the fitted attributes from the moments, as arrays of the kind of `like`."""
         moments = Moments(*self._moments)
+        self._kept = Kept()
         self.epsilon_ = 0.0
         if self.var_smoothing > 0:
             self.epsilon_ = float(self.var_smoothing * pooled_variance(moments).max())
@@ -430,10 +432,7 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
             check_same_namespace(X, self, attribute="theta_", method=method)
         X = self._validate(X, reset=False)
         rows = to_numpy(X)
-        with np.errstate(divide="ignore"):
-            log_prior = np.log(to_numpy(self.class_prior_).astype(np.float64, copy=False))
-        theta, var, weight = likelihood_of(self)
-        shape, dtype, like = (len(log_prior), rows.shape[0]), np.float64, X
+        shape, dtype, like = (np.shape(self.class_prior_)[0], rows.shape[0]), np.float64, X
         result_dtype = np.result_type(floating_dtype(X), to_numpy(self.theta_).dtype)
         if finish is most_probable:
             like = X if is_foreign(X, self.classes_) else self.classes_
@@ -441,14 +440,16 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
             finish = partial(most_probable, classes)
             shape, dtype, result_dtype = rows.shape[:1], classes.dtype, classes.dtype
         is_sparse = sparse.issparse(rows)
-        if not is_sparse and are_few(rows, theta):
+        if not is_sparse and are_few(rows, np.shape(self.theta_)):
+            log_prior, (theta, var, weight) = log_prior_of(self), likelihood_of(self)
             joint, n_undefined = few_rows(rows, log_prior, theta, var, weight)
             result = finish(joint).T
+            warn_of_predictions(self, var, log_prior > -np.inf, n_undefined)
         else:
-            model = coefficients(log_prior, theta, var, weight, centered=not is_sparse)
-            out = np.empty(shape, dtype=dtype)
+            model, out = coefficients_of(self, centered=not is_sparse), np.empty(shape, dtype)
             result, n_undefined = joint_log_likelihood(rows, model, finish, out, self.n_jobs)
-        warn_of_predictions(self, var, log_prior > -np.inf, n_undefined)
+            if n_undefined or not model.is_proper:
+                warn_of_predictions(self, model.var, model.log_prior > -np.inf, n_undefined)
         return from_numpy(result.astype(result_dtype, copy=False), like)
 
     def __sklearn_tags__(self):
@@ -461,8 +462,11 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
 
     def __getstate__(self):
         """Return what is pickled, with the version of its layout."""
-        return {**super().__getstate__(), "_state_version": STATE_VERSION}
+        state = {**super().__getstate__(), "_state_version": STATE_VERSION}
+        state.pop("_kept", None)
+        return state
 
     def __setstate__(self, state):
         """Take what was pickled, unless a later version wrote it in a layout of its own."""
         super().__setstate__(upgraded(state))
+        self._kept = Kept()

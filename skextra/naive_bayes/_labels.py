@@ -1,11 +1,13 @@
 """Labels to codes, part by part, so that no copy of y is made."""
 
-import copy
+import itertools
 
 import numpy as np
 from sklearn.utils.multiclass import unique_labels
 
 _PART = 2**17
+# So many rows most often hold all labels.
+_FIRST = 2**12
 _INT64 = np.iinfo(np.int64)
 
 
@@ -28,8 +30,10 @@ def distinct(y):
         return np.unique(np.concatenate([y[:0], *(np.unique(part) for part in _parts(y))]))
     low, high = span
     seen = np.zeros(high - low + 1, dtype=bool)
-    for part in _parts(y):
+    for part in itertools.chain([y[:_FIRST]], _parts(y[_FIRST:])):
         seen[_above(part, low)] = True
+        if seen.all():
+            break
     return (np.flatnonzero(seen) + low).astype(y.dtype)
 
 
@@ -133,8 +137,8 @@ class Codes:
 
     def part(self, start, stop):
         """Return the same for a part of the rows, still not worked out."""
-        part = copy.copy(self)
-        part._y = self._y[start:stop]
+        part = object.__new__(Codes)
+        vars(part).update(vars(self), _y=self._y[start:stop])
         return part
 
     def __getitem__(self, rows):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 from sklearn.datasets import load_iris
 from sklearn.naive_bayes import GaussianNB
 
@@ -89,3 +90,28 @@ def test_pickle_of_a_later_version_says_so():
     state["_state_version"] += 1
     with pytest.raises(ValueError, match="later version of skextra"):
         ScratchGaussianNB().__setstate__(state)
+
+
+@pytest.mark.parametrize("name", ["theta_", "var_", "class_prior_"])
+def test_attribute_edited_in_place_counts_at_once(name):
+    X, y = load_iris(return_X_y=True)
+    model = ScratchGaussianNB().fit(X, y)
+    for _ in range(2):
+        for rows in (X, sparse.csr_array(X)):
+            model.predict_proba(rows)
+        getattr(model, name)[1] *= 2.0
+        expected = put_together(ScratchGaussianNB, model)
+        for rows in (X, sparse.csr_array(X)):
+            for method in PREDICTIONS:
+                assert_array_equal(getattr(model, method)(rows), getattr(expected, method)(rows))
+
+
+def test_predictions_leave_attributes_and_pickles_alone():
+    X, y = load_iris(return_X_y=True)
+    model = ScratchGaussianNB().fit(X, y)
+    before, stored = vars(model).copy(), pickle.dumps(model)
+    model.predict_proba(X)
+    assert vars(model) == before
+    assert pickle.dumps(model) == stored
+    again = pickle.loads(stored)
+    assert_array_equal(again.predict_proba(X), model.predict_proba(X))
