@@ -1,0 +1,131 @@
+"""What `reuse_steps` keeps, and what is left of a call in which something goes wrong."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+from joblib import parallel_config
+from sklearn.datasets import make_classification
+from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+
+from skextra.parallel._reuse import _memory
+from tests.parallel.reuse import steps
+
+X, y = make_classification(n_samples=100, random_state=0)
+GRID = {"gaussiannb__var_smoothing": np.logspace(-9, 3, 20)}
+SMALL_GRID = {"gaussiannb__var_smoothing": [1e-9, 1e-3, 1]}
+
+
+def reusing(**options):
+    return parallel_config("skextra", n_jobs=2, reuse_steps=True, **options)
+
+
+class DiesOnce(steps.Counting):
+    """Kills its process in its first fit."""
+
+    def fit(self, X, y=None):
+        self._say("fit")
+        if not os.path.exists(f"{self.log}-died"):
+            os.mkdir(f"{self.log}-died")
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().fit(X, y)
+
+
+def test_killed_worker_leaves_its_step_to_others(log, counts):
+    pipeline = make_pipeline(DiesOnce(log), GaussianNB())
+    with reusing():
+        search = GridSearchCV(pipeline, GRID, cv=2, refit=False, error_score="raise").fit(X, y)
+    # Each fit is logged here and, unless it kills its worker, by `Counting`.
+    assert counts()["fit"] in (1 + 2 * 2, 2 + 2 * 2)  # both may die before one has noted it
+    assert not np.isnan(search.cv_results_["mean_test_score"]).any()
+
+
+class Large(steps.Counting):
+    """Makes of each row as much as is asked for."""
+
+    def transform(self, X):
+        return np.repeat(super().transform(X), self.factor, axis=1)
+
+
+def test_no_more_is_kept_than_reuse_bytes(log, counts):
+    # 50 rows of 2,000 columns to fit to are 800 kB, and so are those to score.
+    pipeline = make_pipeline(Large(log, factor=100), GaussianNB())
+    search = GridSearchCV(pipeline, SMALL_GRID, cv=2, refit=False)
+    with reusing(reuse_bytes=700_000):
+        search.fit(X, y)
+    assert counts()["fit"] == 6
+    with reusing(reuse_bytes=3_300_000):
+        search.fit(X, y)
+    assert counts()["fit"] == 2
+
+
+def test_no_memory_is_one_warning_and_no_failure(log, counts, monkeypatch):
+    pipeline = make_pipeline(Large(log, factor=100), GaussianNB())
+    search = GridSearchCV(pipeline, SMALL_GRID, cv=2, refit=False)
+    with (
+        pytest.warns(
+            UserWarning, match="reuse_steps: some steps could not be kept.*File too large"
+        ),
+        parallel_config("skextra", n_jobs=2, reuse_steps=True, initializer=_allow_no_large_files),
+    ):
+        search.fit(X, y)
+    assert counts()["fit"] == 6
+
+
+def _allow_no_large_files():
+    import resource
+    import signal
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, 2**16))
+
+
+def test_nothing_is_left_when_the_program_is_killed(run_script, eventually):
+    script = run_script(
+        """
+        import time
+        import numpy as np, skextra
+        from joblib import parallel_config
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.model_selection import GridSearchCV
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import FunctionTransformer
+
+        def slow(X):
+            time.sleep(0.05)
+            return X * 2
+
+        class Waiting(LogisticRegression):
+            def fit(self, X, y):
+                print("fit", flush=True)
+                time.sleep(60)
+
+        pipeline = make_pipeline(FunctionTransformer(slow), Waiting())
+        X, y = np.ones((100, 10)), np.arange(100) % 2
+        with parallel_config("skextra", n_jobs=2, reuse_steps=True):
+            GridSearchCV(pipeline, {"waiting__C": [1, 2, 3]}, cv=2).fit(X, y)
+        """
+    )
+    assert script.line() == "fit"
+    with open("/proc/net/unix") as file:
+        assert "@skextra-" in file.read()
+    os.kill(script.process.pid, signal.SIGKILL)
+    eventually(lambda: not script.pids())
+    assert not list(script.temporary.iterdir())
+
+
+def test_free_memory_is_that_of_the_control_group(tmp_path):
+    for name, text in (
+        ("proc/meminfo", "MemTotal: 9000 kB\nMemAvailable: 8000 kB\n"),
+        ("sys/fs/cgroup/memory.max", "5000000"),
+        ("sys/fs/cgroup/memory.current", "1000000"),
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert _memory.free_nbytes(tmp_path) == 4_000_000
+    (tmp_path / "sys/fs/cgroup/memory.max").write_text("max")
+    assert _memory.free_nbytes(tmp_path) == 8_192_000
+    assert _memory.free_nbytes(tmp_path / "nowhere") == 2**30
