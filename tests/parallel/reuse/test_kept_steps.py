@@ -1,26 +1,26 @@
 """What `reuse_steps` keeps, and what is left of a call in which something goes wrong."""
 
+import contextlib
 import os
+import resource
 import signal
+import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
-from joblib import parallel_config
 from sklearn.datasets import make_classification
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
-from skextra.parallel._reuse import _memory
+from skextra.parallel._reuse import _memory, open_keeper
 from tests.parallel.reuse import steps
+from tests.parallel.reuse.steps import reusing
 
 X, y = make_classification(n_samples=100, random_state=0)
 GRID = {"gaussiannb__var_smoothing": np.logspace(-9, 3, 20)}
 SMALL_GRID = {"gaussiannb__var_smoothing": [1e-9, 1e-3, 1]}
-
-
-def reusing(**options):
-    return parallel_config("skextra", n_jobs=2, reuse_steps=True, **options)
 
 
 class DiesOnce(steps.Counting):
@@ -62,6 +62,52 @@ def test_no_more_is_kept_than_reuse_bytes(log, counts):
     assert counts()["fit"] == 2
 
 
+def nbytes_of_steps(pid, found):
+    """Add the entries that a process and its descendants hold, each once, to what was found."""
+    for link in Path(f"/proc/{pid}/fd").glob("*"):
+        with contextlib.suppress(OSError):
+            if "memfd:skextra-step" in os.readlink(link):
+                found[link.stat().st_ino] = link.stat().st_size
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            if "memfd:skextra-step" in line:
+                fields = line.split()
+                start, end = (int(number, 16) for number in fields[0].split("-"))
+                found[int(fields[4])] = max(found.get(int(fields[4]), 0), end - start)
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            for child in children.read_text().split():
+                nbytes_of_steps(child, found)
+    return sum(found.values())
+
+
+def test_memory_of_a_search_stays_within_reuse_bytes(log):
+    pipeline = make_pipeline(Large(log, factor=100, seconds=0.005), GaussianNB())
+    search = GridSearchCV(pipeline, SMALL_GRID, cv=10, refit=False)
+    most, is_over = [0], threading.Event()
+
+    def watch():
+        while not is_over.wait(0.01):
+            most[0] = max(most[0], nbytes_of_steps(os.getpid(), {}))
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    with reusing(reuse_bytes=4_000_000):
+        search.fit(X, y)
+    is_over.set()
+    thread.join()
+    # All rows of 2,000 columns are 1.6 MB, of each split. Each of two workers may still use what
+    # was dropped: the rows that it fits to and those that it scores.
+    assert 2_000_000 < most[0] < 4_000_000 + 2 * 1_700_000
+
+
+def test_quarter_of_free_memory_is_kept_by_default(monkeypatch):
+    monkeypatch.setattr(_memory, "free_nbytes", lambda: 4_000)
+    keeper = open_keeper()
+    keeper.close()
+    assert keeper.max_nbytes == 1_000
+
+
 def test_no_memory_is_one_warning_and_no_failure(log, counts, monkeypatch):
     pipeline = make_pipeline(Large(log, factor=100), GaussianNB())
     search = GridSearchCV(pipeline, SMALL_GRID, cv=2, refit=False)
@@ -69,16 +115,14 @@ def test_no_memory_is_one_warning_and_no_failure(log, counts, monkeypatch):
         pytest.warns(
             UserWarning, match="reuse_steps: some steps could not be kept.*File too large"
         ),
-        parallel_config("skextra", n_jobs=2, reuse_steps=True, initializer=_allow_no_large_files),
+        reusing(initializer=_allow_no_large_files),
     ):
         search.fit(X, y)
     assert counts()["fit"] == 6
 
 
 def _allow_no_large_files():
-    import resource
-    import signal
-
+    steps.share_always()
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, 2**16))
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from joblib import Parallel, delayed, parallel_config
 from numpy.testing import assert_array_equal
-from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import (
@@ -14,6 +13,7 @@ from sklearn.model_selection import (
     HalvingGridSearchCV,
     HalvingRandomSearchCV,
     RandomizedSearchCV,
+    ShuffleSplit,
     cross_val_predict,
     cross_validate,
     learning_curve,
@@ -24,6 +24,7 @@ from sklearn.pipeline import make_pipeline
 
 from skextra.parallel import Journal, SkextraBackend
 from tests.parallel.reuse import steps
+from tests.parallel.reuse.steps import reusing
 
 X, y = make_classification(n_samples=100, random_state=0)
 VALUES = np.logspace(-9, 3, 20)
@@ -31,23 +32,14 @@ GRID = {"gaussiannb__var_smoothing": VALUES}
 SMALL_GRID = {"gaussiannb__var_smoothing": [1e-9, 1e-3, 1]}
 
 
-def reusing(**options):
-    return parallel_config("skextra", n_jobs=2, reuse_steps=True, **options)
-
-
 @pytest.fixture
 def pipeline(log):
-    return make_pipeline(steps.Counting(log, seconds=0.01), GaussianNB())
-
-
-def quick(pipeline):
-    """Return the same pipeline, which wastes no time."""
-    return clone(pipeline).set_params(counting__seconds=0)
+    return make_pipeline(steps.Counting(log), GaussianNB())
 
 
 def test_grid_search_fits_each_step_once_per_fold(pipeline, counts):
     options = {"cv": 5, "refit": False, "return_train_score": True}
-    expected = GridSearchCV(quick(pipeline), GRID, **options).fit(X, y).cv_results_
+    expected = GridSearchCV(pipeline, GRID, **options).fit(X, y).cv_results_
     search = GridSearchCV(pipeline, GRID, **options)
     assert counts() == {"fit": 100, "transform": 300}
     with reusing():
@@ -73,7 +65,7 @@ SEARCHES = {
 @pytest.mark.parametrize("make", SEARCHES.values(), ids=SEARCHES)
 def test_search_fits_each_step_once_per_data(make, pipeline, counts):
     search = make(pipeline)
-    expected = make(quick(pipeline)).fit(X, y).cv_results_["mean_test_score"]
+    expected = make(pipeline).fit(X, y).cv_results_["mean_test_score"]
     n_fits = counts()["fit"]
     with reusing():
         found = search.fit(X, y).cv_results_["mean_test_score"]
@@ -106,7 +98,7 @@ CALLS = {
 
 @pytest.mark.parametrize(("call", "n_fits", "n_transformed"), CALLS.values(), ids=CALLS)
 def test_call_fits_each_step_once_per_data(call, n_fits, n_transformed, pipeline, counts):
-    expected = call(quick(pipeline))
+    expected = call(pipeline)
     counts()
     with reusing():
         found = call(pipeline)
@@ -132,22 +124,46 @@ def test_what_users_get_back_has_no_trace_of_it(pipeline):
 
 
 def test_one_job_shares_in_one_worker(pipeline, counts):
-    with parallel_config("skextra", n_jobs=1, reuse_steps=True):
+    with reusing(n_jobs=1):
         GridSearchCV(pipeline, SMALL_GRID, cv=3, refit=False).fit(X, y)
     assert counts()["fit"] == 3
 
 
-def test_journal_is_the_same_with_and_without(pipeline, path, counts, capsys):
+def test_equal_steps_that_start_together_are_fitted_once(log, counts):
+    pipeline = make_pipeline(steps.Counting(log, seconds=0.2), GaussianNB())
+    with reusing(n_jobs=4):
+        GridSearchCV(pipeline, GRID, cv=ShuffleSplit(1), refit=False).fit(X, y)
+    assert counts() == {"fit": 1, "transform": 2}
+
+
+def test_times_of_a_search_are_what_was_spent(log):
+    pipeline = make_pipeline(steps.Counting(log, seconds=0.5), GaussianNB())
+    with reusing():
+        search = GridSearchCV(pipeline, GRID, cv=ShuffleSplit(1), refit=False).fit(X, y)
+    times = search.cv_results_["mean_fit_time"]
+    assert times[0] >= 1  # its fit and its transformation
+    assert times[-1] < 1
+
+
+def journaled(path):
+    return sorted(
+        (row["estimator"], str(row["parameters"]), str(row["fold"]), row["result"]["test_scores"])
+        for row in Journal(path).rows()
+    )
+
+
+def test_journal_is_the_same_with_and_without(pipeline, tmp_path, counts, capsys):
     search = GridSearchCV(pipeline, GRID, cv=3, refit=False)
-    with reusing(journal=path):
-        found = search.fit(X, y).cv_results_["mean_test_score"]
-    assert counts()["fit"] == 3
-    with parallel_config("skextra", n_jobs=2, journal=path):
-        again = search.fit(X, y).cv_results_["mean_test_score"]
+    paths = tmp_path / "with.sqlite", tmp_path / "without.sqlite"
+    for path, is_reusing in zip(paths, (True, False), strict=True):
+        with reusing(journal=path, reuse_steps=is_reusing):
+            search.fit(X, y)
+        assert counts()["fit"] == (3 if is_reusing else 60)
+    assert journaled(paths[0]) == journaled(paths[1])
+    with reusing(journal=paths[0], reuse_steps=False):  # goes on where the other was
+        search.fit(X, y)
     assert counts() == {}
     assert "60 of 60 fits were in the journal" in capsys.readouterr().err
-    assert_array_equal(again, found)
-    assert len(Journal(path)) == 60
 
 
 @pytest.mark.parametrize(
