@@ -24,7 +24,7 @@ from skextra.parallel._joblib import dispatch_more, fail_call, has_failed
 from skextra.parallel._journal._recorder import Recorder
 from skextra.parallel._messages import INITIALIZER, SETTINGS, pack
 from skextra.parallel._options import Options
-from skextra.parallel._reuse import close_keeper, open_keeper
+from skextra.parallel._reuse import open_keeper, warn_of_problem
 from skextra.parallel._scheduling._cluster import open_cluster_scheduler
 from skextra.parallel._scheduling._current import get_scheduler
 from skextra.parallel._scheduling._session import SessionOptions, open_session
@@ -99,10 +99,11 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         For how many seconds a call waits for a cluster that has no worker.
     reuse_steps : bool, default=False
         Whether steps of scikit-learn's pipelines that are equal, and are fitted to equal data, are
-        fitted once for all tasks of a call.
+        fitted once for all tasks of a call, on a cluster once per node.
     reuse_bytes : int, default=None
         How much memory the fitted steps and the transformed data may take that are kept for that.
-        By default a quarter of the memory that is free when the call starts.
+        By default a quarter of the memory that is free when the call starts; on a cluster, on
+        each node.
 
     See Also
     --------
@@ -303,7 +304,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
                 )
             if self._options.journal is not None:
                 self._recorder = self._open_journal()
-            if self._options.reuse_steps:
+            if self._options.reuse_steps and self.runs_on_this_machine:
                 self._keeper = open_keeper(self._options.reuse_bytes)
             self._workers = self._open_session(n_at_once)
         except BaseException:  # joblib does not come back to close it
@@ -372,15 +373,19 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
             self._workers.close()
             self._workers.wait()
             self._workers = None
+        problem = None
         scheduler, self._cluster_scheduler = self._cluster_scheduler, None
         if scheduler is not None:
+            problem = scheduler.engine.problem
             scheduler.shut_down()
         if self._sharing is not None:
             self._sharing.close()
             self._sharing = None
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
-            close_keeper(keeper)
+            keeper.close()
+            problem = keeper.problem
+        warn_of_problem(problem)
         recorder, self._recorder = self._recorder, None
         if recorder is not None:
             recorder.close()
@@ -431,6 +436,8 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
             nested_backend=self.get_nested_backend(),
             max_nbytes=None,  # results come in messages
             n_call=next(_call_numbers),
+            node_keeps_steps=self._options.reuse_steps,
+            node_keeps_nbytes=self._options.reuse_bytes,
         )
 
     def _settings(self, n_jobs):

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import resource
 import signal
 import threading
 from pathlib import Path
@@ -115,16 +114,10 @@ def test_no_memory_is_one_warning_and_no_failure(log, counts, monkeypatch):
         pytest.warns(
             UserWarning, match="reuse_steps: some steps could not be kept.*File too large"
         ),
-        reusing(initializer=_allow_no_large_files),
+        reusing(initializer=steps.allow_no_large_files),
     ):
         search.fit(X, y)
     assert counts()["fit"] == 6
-
-
-def _allow_no_large_files():
-    steps.share_always()
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, 2**16))
 
 
 def test_nothing_is_left_when_the_program_is_killed(run_script, eventually):

@@ -172,11 +172,6 @@ def test_journal_is_the_same_with_and_without(pipeline, tmp_path, counts, capsys
         ({"reuse_steps": 1}, TypeError, "reuse_steps must be True or False, got 1"),
         ({"reuse_steps": True, "reuse_bytes": 0}, ValueError, "reuse_bytes must be a positive"),
         ({"reuse_steps": True, "reuse_bytes": 1.5}, ValueError, "reuse_bytes must be a positive"),
-        (
-            {"reuse_steps": True, "cluster": "tcp://nowhere:1"},
-            ValueError,
-            "leave out reuse_steps or cluster",
-        ),
         ({"reuse_bytes": 100}, ValueError, "nothing is kept without reuse_steps=True"),
     ],
 )
