@@ -28,6 +28,7 @@ from skextra.parallel._reuse import open_keeper, warn_of_problem
 from skextra.parallel._scheduling._cluster import open_cluster_scheduler
 from skextra.parallel._scheduling._current import get_scheduler
 from skextra.parallel._scheduling._session import SessionOptions, open_session
+from skextra.parallel._searches import prefix_of_fit
 from skextra.parallel._sharing._contents import ContentStore
 from skextra.parallel._sharing._store import Store
 from skextra.parallel._worker._loading import check_not_loading
@@ -42,6 +43,11 @@ _BATCH_SECONDS = 0.03
 _CLUSTER_BATCH_SECONDS = 0.2
 # A cluster without workers gets so many tasks, so that it starts some.
 _MIN_CLUSTER_SLOTS = 2
+
+# joblib's; with it, two batches per worker are handed out at a time.
+_DEFAULT_PRE_DISPATCH = "2*n_jobs"
+# As if there were so many slots more: where it pays to choose among the fits of a search.
+_N_AHEAD = 1000
 
 _call_numbers = itertools.count()
 
@@ -173,6 +179,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         self._sharing = None
         self._cluster_scheduler = None
         self._keeper = None
+        self._looks_ahead = False
 
     @property
     def inner_max_num_threads(self):
@@ -325,6 +332,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
 
     def start_call(self):
         """Forget how long the calls of the last ``Parallel`` took, and what its tasks changed."""
+        self._looks_ahead = False
         session = self._workers
         session.start_call(pack(SETTINGS, self._settings(session.max_workers)))
 
@@ -350,7 +358,25 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         future : Batch
             What `retrieve_result_callback` takes.
         """
-        return self._workers.submit(func.items, callback)
+        batch = self._workers.submit(func.items, callback)
+        if self._keeper is not None:
+            self._look_ahead(func.items[0])
+        return batch
+
+    def _look_ahead(self, call):
+        """Have the fits of a search handed out sooner, so that those that share steps meet.
+
+        Not before it is known that they take so long that each is a batch, and not if the user
+        has said how many are to be handed out.
+        """
+        durations = self._workers.durations
+        if self._looks_ahead or durations.seconds_per_call is None:
+            return
+        pre_dispatch = str(getattr(self.parallel, "pre_dispatch", "")).replace(" ", "")
+        is_long = self.compute_batch_size() == 1
+        if is_long and pre_dispatch == _DEFAULT_PRE_DISPATCH and prefix_of_fit(call) is not None:
+            self._looks_ahead = True
+            self._dispatch_more(_N_AHEAD)
 
     def retrieve_result_callback(self, out):
         """Return the results of a finished batch, or raise the error that ended it.
@@ -419,7 +445,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         return with_more_limits(environment, share, n_threads is not None)
 
     def _dispatch_more(self, n_slots):
-        """Have joblib hand out more tasks: a cluster has got more slots."""
+        """Have joblib hand out more tasks for so many slots, as a cluster has got more."""
         arguments = self.parallel, 2 * n_slots  # joblib's pre_dispatch
         threading.Thread(target=dispatch_more, args=arguments, daemon=True).start()
 
@@ -480,6 +506,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
             self._fail_call,
             sharing=self._sharing,
             recorder=self._recorder,
+            shares_steps=self._keeper is not None,
         )
 
     def _fail_call(self, error):

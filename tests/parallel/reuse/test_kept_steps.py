@@ -61,6 +61,16 @@ def test_no_more_is_kept_than_reuse_bytes(log, counts):
     assert counts()["fit"] == 2
 
 
+def test_folds_that_do_not_fit_together_follow_one_another(log, counts):
+    pipeline = make_pipeline(Large(log, factor=100, seconds=0.05), GaussianNB())
+    search = GridSearchCV(pipeline, GRID, cv=5, refit=False)
+    with reusing(reuse_bytes=4_000_000):  # two folds of 1.6 MB
+        search.fit(X, y)
+    # Each fold once, and those again that came before it was known how long fits take. Candidate
+    # by candidate nothing would be found, and there would be 100 fits.
+    assert counts()["fit"] <= 15
+
+
 def nbytes_of_steps(pid, found):
     """Add the entries that a process and its descendants hold, each once, to what was found."""
     for link in Path(f"/proc/{pid}/fd").glob("*"):
