@@ -24,10 +24,11 @@ from skextra.parallel._joblib import dispatch_more, fail_call, has_failed
 from skextra.parallel._journal._recorder import Recorder
 from skextra.parallel._messages import INITIALIZER, SETTINGS, pack
 from skextra.parallel._options import Options
-from skextra.parallel._reuse import close_keeper, open_keeper
+from skextra.parallel._reuse import open_keeper, warn_of_problem
 from skextra.parallel._scheduling._cluster import open_cluster_scheduler
 from skextra.parallel._scheduling._current import get_scheduler
 from skextra.parallel._scheduling._session import SessionOptions, open_session
+from skextra.parallel._searches import prefix_of_fit
 from skextra.parallel._sharing._contents import ContentStore
 from skextra.parallel._sharing._store import Store
 from skextra.parallel._worker._loading import check_not_loading
@@ -42,6 +43,11 @@ _BATCH_SECONDS = 0.03
 _CLUSTER_BATCH_SECONDS = 0.2
 # A cluster without workers gets so many tasks, so that it starts some.
 _MIN_CLUSTER_SLOTS = 2
+
+# joblib's; with it, two batches per worker are handed out at a time.
+_DEFAULT_PRE_DISPATCH = "2*n_jobs"
+# As if there were so many slots more: where it pays to choose among the fits of a search.
+_N_AHEAD = 1000
 
 _call_numbers = itertools.count()
 
@@ -99,10 +105,11 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         For how many seconds a call waits for a cluster that has no worker.
     reuse_steps : bool, default=False
         Whether steps of scikit-learn's pipelines that are equal, and are fitted to equal data, are
-        fitted once for all tasks of a call.
+        fitted once for all tasks of a call, on a cluster once per node.
     reuse_bytes : int, default=None
         How much memory the fitted steps and the transformed data may take that are kept for that.
-        By default a quarter of the memory that is free when the call starts.
+        By default a quarter of the memory that is free when the call starts; on a cluster, on
+        each node.
 
     See Also
     --------
@@ -172,6 +179,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         self._sharing = None
         self._cluster_scheduler = None
         self._keeper = None
+        self._looks_ahead = False
 
     @property
     def inner_max_num_threads(self):
@@ -303,7 +311,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
                 )
             if self._options.journal is not None:
                 self._recorder = self._open_journal()
-            if self._options.reuse_steps:
+            if self._options.reuse_steps and self.runs_on_this_machine:
                 self._keeper = open_keeper(self._options.reuse_bytes)
             self._workers = self._open_session(n_at_once)
         except BaseException:  # joblib does not come back to close it
@@ -324,6 +332,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
 
     def start_call(self):
         """Forget how long the calls of the last ``Parallel`` took, and what its tasks changed."""
+        self._looks_ahead = False
         session = self._workers
         session.start_call(pack(SETTINGS, self._settings(session.max_workers)))
 
@@ -349,7 +358,25 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         future : Batch
             What `retrieve_result_callback` takes.
         """
-        return self._workers.submit(func.items, callback)
+        batch = self._workers.submit(func.items, callback)
+        if self._keeper is not None:
+            self._look_ahead(func.items[0])
+        return batch
+
+    def _look_ahead(self, call):
+        """Have the fits of a search handed out sooner, so that those that share steps meet.
+
+        Not before it is known that they take so long that each is a batch, and not if the user
+        has said how many are to be handed out.
+        """
+        durations = self._workers.durations
+        if self._looks_ahead or durations.seconds_per_call is None:
+            return
+        pre_dispatch = str(getattr(self.parallel, "pre_dispatch", "")).replace(" ", "")
+        is_long = self.compute_batch_size() == 1
+        if is_long and pre_dispatch == _DEFAULT_PRE_DISPATCH and prefix_of_fit(call) is not None:
+            self._looks_ahead = True
+            self._dispatch_more(_N_AHEAD)
 
     def retrieve_result_callback(self, out):
         """Return the results of a finished batch, or raise the error that ended it.
@@ -372,15 +399,19 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
             self._workers.close()
             self._workers.wait()
             self._workers = None
+        problem = None
         scheduler, self._cluster_scheduler = self._cluster_scheduler, None
         if scheduler is not None:
+            problem = scheduler.engine.problem
             scheduler.shut_down()
         if self._sharing is not None:
             self._sharing.close()
             self._sharing = None
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
-            close_keeper(keeper)
+            keeper.close()
+            problem = keeper.problem
+        warn_of_problem(problem)
         recorder, self._recorder = self._recorder, None
         if recorder is not None:
             recorder.close()
@@ -414,7 +445,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         return with_more_limits(environment, share, n_threads is not None)
 
     def _dispatch_more(self, n_slots):
-        """Have joblib hand out more tasks: a cluster has got more slots."""
+        """Have joblib hand out more tasks for so many slots, as a cluster has got more."""
         arguments = self.parallel, 2 * n_slots  # joblib's pre_dispatch
         threading.Thread(target=dispatch_more, args=arguments, daemon=True).start()
 
@@ -431,6 +462,8 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
             nested_backend=self.get_nested_backend(),
             max_nbytes=None,  # results come in messages
             n_call=next(_call_numbers),
+            node_keeps_steps=self._options.reuse_steps,
+            node_keeps_nbytes=self._options.reuse_bytes,
         )
 
     def _settings(self, n_jobs):
@@ -473,6 +506,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
             self._fail_call,
             sharing=self._sharing,
             recorder=self._recorder,
+            shares_steps=self._keeper is not None,
         )
 
     def _fail_call(self, error):

@@ -100,11 +100,6 @@ class Options:
         nbytes = self.reuse_bytes
         if not isinstance(self.reuse_steps, bool):
             raise TypeError(f"reuse_steps must be True or False, got {self.reuse_steps!r}")
-        if self.reuse_steps and self.cluster is not None:
-            raise ValueError(
-                "reuse_steps=True needs workers that share memory with this program, which those "
-                "of a cluster do not: leave out reuse_steps or cluster"
-            )
         if nbytes is None:
             return
         if not (isinstance(nbytes, Integral) and nbytes > 0):

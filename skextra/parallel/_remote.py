@@ -63,6 +63,8 @@ class Reply:
     refusal : (str, str, str) or None
         What has another version there: its name, the version there and the client's. Nothing
         was run.
+    problem : str or None
+        Why the node could not keep a step of a pipeline, if it could not.
     """
 
     node: str
@@ -73,6 +75,7 @@ class Reply:
     position: int | None = None
     held: object = None
     refusal: tuple | None = None
+    problem: str | None = None
 
 
 def shrink(message):

@@ -86,6 +86,24 @@ def place_of_fit(function, kwargs):
     return words
 
 
+def prefix_of_fit(call):
+    """Return what the steps of a fit's pipeline depend on, but for the last; None for others.
+
+    It tells the calls of one search apart, and nothing else.
+    """
+    function, args, kwargs = call
+    steps = getattr(kwargs.get("estimator", args[0] if args else None), "steps", None)
+    if not is_fit(function) or not steps or "train" not in kwargs:
+        return None
+    last, parameters = steps[-1][0], kwargs.get("parameters") or {}
+    of_others = tuple(
+        (name, value if isinstance(value, int | float | str) else id(value))
+        for name, value in parameters.items()
+        if name.partition("__")[0] != last
+    )
+    return id(kwargs["train"]), of_others
+
+
 def takes_error_score(call):
     """Whether a fit that fails is to get a score instead."""
     function, _, kwargs = call

@@ -1,9 +1,9 @@
 """Steps of pipelines that are fitted once for all the fits of one call (``reuse_steps=True``).
 
 The parent has a `Keeper` (`_keeper`): a thread that keeps what workers have computed, in memory
-without a name, and says who computes what. In a worker, scikit-learn's pipelines ask a
-`StepMemory` (`_steps`), which finds out what a step depends on (`_identity`), asks the keeper
-(`_turn`), and reads or writes entries (`_entry`).
+without a name, and says who computes what. On a cluster, each node has one (`_node`). In a worker,
+scikit-learn's pipelines ask a `StepMemory` (`_steps`), which finds out what a step depends on
+(`_identity`), asks the keeper (`_turn`), and reads or writes entries (`_entry`).
 """
 
 import warnings
@@ -17,23 +17,21 @@ def open_keeper(max_nbytes=None):
     max_nbytes : int or None
         How much it keeps; by default a quarter of the free memory.
     """
-    from skextra.parallel._reuse._keeper import Keeper, can_keep
-    from skextra.parallel._reuse._memory import free_nbytes
+    from skextra.parallel._reuse._keeper import open_keeper
 
-    if not can_keep():
-        raise ValueError(
-            "reuse_steps=True needs memory that processes of Linux share; leave it out on this "
-            "system, or give the pipeline a memory of its own"
-        )
-    return Keeper(free_nbytes() // 4 if max_nbytes is None else max_nbytes)
+    return open_keeper(max_nbytes)
 
 
-def close_keeper(keeper):
-    """Close a keeper, and say what went wrong."""
-    keeper.close()
-    if keeper.problem is not None:
+def warn_of_problem(problem):
+    """Say what kept steps from being shared.
+
+    Parameters
+    ----------
+    problem : str or None
+        What a worker has reported, if one has.
+    """
+    if problem is not None:
         warnings.warn(
-            f"reuse_steps: some steps could not be kept and were fitted for each task: "
-            f"{keeper.problem}",
+            f"reuse_steps: some steps could not be kept and were fitted for each task: {problem}",
             stacklevel=3,
         )

@@ -10,8 +10,11 @@ import threading
 import time
 import weakref
 
-from skextra.parallel._reuse import _turn
+from skextra.parallel._reuse import _memory, _turn
 from skextra.parallel._sharing._segments import can_be_nameless, max_descriptors
+
+# How often it looks whether it is to close.
+_LOOK_SECONDS = 0.5
 
 _keepers = weakref.WeakSet()
 
@@ -19,6 +22,29 @@ _keepers = weakref.WeakSet()
 def can_keep():
     """Whether this system has what a keeper needs: sealed memory and abstract addresses."""
     return can_be_nameless() and hasattr(socket, "SO_PEERCRED") and hasattr(socket, "recv_fds")
+
+
+def open_keeper(max_nbytes=None, limit=None, is_over=None):
+    """Return a keeper of this machine.
+
+    Parameters
+    ----------
+    max_nbytes : int or None
+        How much it keeps; by default a quarter of the free memory.
+    limit : int or None
+        How much memory is free at most.
+    is_over : callable or None
+        As in `Keeper`.
+    """
+    if not can_keep():
+        raise ValueError(
+            "reuse_steps=True needs memory that processes of Linux share; leave it out on this "
+            "system, or give the pipeline a memory of its own"
+        )
+    if max_nbytes is None:
+        free = _memory.free_nbytes()
+        max_nbytes = min(free, limit or free) // 4
+    return Keeper(max_nbytes, is_over)
 
 
 class Keeper:
@@ -31,6 +57,8 @@ class Keeper:
     ----------
     max_nbytes : int
         How much it keeps. The entries that were not used for the longest time go first.
+    is_over : callable or None, default=None
+        Asked from time to time whether to close.
 
     Attributes
     ----------
@@ -38,9 +66,11 @@ class Keeper:
         Where workers connect.
     problem : str or None
         Why a worker could not store something.
+    is_open : bool
+        False from when it begins to close.
     """
 
-    def __init__(self, max_nbytes):
+    def __init__(self, max_nbytes, is_over=None):
         self.max_nbytes = max_nbytes
         self.problem = None
         self._entries = collections.OrderedDict()  # by key: descriptor, bytes; oldest use first
@@ -49,7 +79,8 @@ class Keeper:
         self._waiting = {}  # by key: the requests that wait, in order
         self._requests = set()
         self._nbytes = 0  # kept and reserved
-        self._is_open = True
+        self.is_open = True
+        self._is_over, self._look_seconds = is_over, None if is_over is None else _LOOK_SECONDS
         self.address = f"skextra-{secrets.token_hex(16)}"
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._listener.bind(f"\0{self.address}")
@@ -64,7 +95,7 @@ class Keeper:
 
     def close(self):
         """Let go of everything; workers compute as if there had been no keeper."""
-        self._is_open = False
+        self.is_open = False
         with contextlib.suppress(OSError):
             self._wake_writer.send(b".")
         self._thread.join()
@@ -73,9 +104,12 @@ class Keeper:
 
     def _serve(self):
         try:
-            while self._is_open:
-                for key, _ in self._selector.select():
+            while self.is_open:
+                ready = self._selector.select(self._look_seconds)
+                for key, _ in ready:
                     key.data()
+                if not ready and self._is_over():
+                    self.is_open = False
         finally:
             self.let_go()
 

@@ -5,6 +5,7 @@ kills its process takes a worker process of ours with it, and no other task.
 """
 
 import collections
+import contextlib
 import functools
 import os
 import pickle
@@ -19,6 +20,7 @@ from skextra.parallel._engines import preload
 from skextra.parallel._joblib import thread_limits
 from skextra.parallel._messages import ERROR, SETTINGS, TASK, pack, pack_error, unpack
 from skextra.parallel._remote import Reply, expand, other_version
+from skextra.parallel._reuse._node import keeper_of
 from skextra.parallel._scheduling._attempt import Attempt
 from skextra.parallel._scheduling._current import get_scheduler
 from skextra.parallel._scheduling._session import SessionOptions
@@ -60,18 +62,37 @@ def run_on_node(header, message, n_calls, exclusive, contents):
     if difference is not None:
         return Reply(worker.address, refusal=difference)
     key = worker.get_current_task()
-    options = _options(header, worker.state.nthreads)
-    run = _Run(_localize(expand(message), contents), n_calls, exclusive, options)
-    scheduler = get_scheduler()
-    scheduler.post(scheduler.enqueue, run, run.attempt)
-    while not run.ended.wait(_LOOK_SECONDS):
-        if not _is_wanted(worker, key):
-            run.closed = True
-            scheduler.post(scheduler.end_session, run)
-            run.ended.wait()
-            break
+    with _keeper(header, worker) as keeper:
+        options = _options(
+            header, worker.state.nthreads, None if keeper is None else keeper.address
+        )
+        run = _Run(_localize(expand(message), contents), n_calls, exclusive, options)
+        scheduler = get_scheduler()
+        scheduler.post(scheduler.enqueue, run, run.attempt)
+        while not run.ended.wait(_LOOK_SECONDS):
+            if not _is_wanted(worker, key):
+                run.closed = True
+                scheduler.post(scheduler.end_session, run)
+                run.ended.wait()
+                break
     run.reply.node = worker.address
+    run.reply.problem = None if keeper is None else keeper.problem
     return run.reply
+
+
+def _keeper(header, worker):
+    """Return, as a context, what keeps the steps of a call here; None if nothing does."""
+    call, keeps_steps, nbytes = _wishes(header)
+    if not keeps_steps:
+        return contextlib.nullcontext()
+    return keeper_of(call, nbytes, worker.memory_manager.memory_limit)
+
+
+@functools.lru_cache(maxsize=64)
+def _wishes(header):
+    header = pickle.loads(expand(header))
+    settings = unpack(header.settings)
+    return header.call, settings.node_keeps_steps, settings.node_keeps_nbytes
 
 
 def _is_wanted(worker, key):
@@ -88,7 +109,7 @@ def _other_version(header):
 
 
 @functools.lru_cache(maxsize=64)
-def _options(header, n_threads):
+def _options(header, n_threads, steps_address):
     """Return the options of a call as they are on this machine, the same object for all of it."""
     header = pickle.loads(expand(header))
     preload(header.modules)
@@ -100,6 +121,7 @@ def _options(header, n_threads):
         environment={**os.environ, **limits},
         directory=os.getcwd(),
         sys_path=list(sys.path),
+        steps_address=steps_address,
     )
     return SessionOptions(
         pack(SETTINGS, settings),

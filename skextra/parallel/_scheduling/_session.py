@@ -8,6 +8,7 @@ from skextra.parallel._scheduling._attempt import Attempt
 from skextra.parallel._scheduling._batch import Batch
 from skextra.parallel._scheduling._call_durations import CallDurations
 from skextra.parallel._scheduling._delivery import Delivery
+from skextra.parallel._scheduling._prefix_queue import PrefixQueue
 from skextra.parallel._scheduling._retries import after_death
 from skextra.parallel._searches import takes_error_score
 
@@ -76,6 +77,8 @@ class Session:
         Where the large arrays among the arguments go.
     recorder : Recorder or None, default=None
         Finds results in the journal.
+    shares_steps : bool, default=False
+        Whether fits that share steps of pipelines are to follow one another.
 
     Attributes
     ----------
@@ -87,15 +90,24 @@ class Session:
         The attempts that an engine runs.
     """
 
-    def __init__(self, scheduler, n_workers, options, delivery, sharing=None, recorder=None):
+    def __init__(
+        self,
+        scheduler,
+        n_workers,
+        options,
+        delivery,
+        sharing=None,
+        recorder=None,
+        shares_steps=False,
+    ):
         self.scheduler = scheduler
         self.n_workers = self.max_workers = n_workers
         self.options = options
         self.durations = CallDurations()
         self.closed = False
-        self.pending = collections.deque()
-        self.pending_exclusive = collections.deque()
         self.running = set()
+        self.pending = PrefixQueue(self.running) if shares_steps else collections.deque()
+        self.pending_exclusive = collections.deque()
         self._delivery = delivery
         self._sharing = sharing
         self._recorder = recorder
@@ -235,7 +247,9 @@ class Session:
         self._ended.set()
 
 
-def open_session(scheduler, n_workers, options, on_callback_error, sharing=None, recorder=None):
+def open_session(
+    scheduler, n_workers, options, on_callback_error, sharing=None, recorder=None, **others
+):
     """Return a session; it costs nothing before its first batch.
 
     Parameters
@@ -244,6 +258,8 @@ def open_session(scheduler, n_workers, options, on_callback_error, sharing=None,
         As in `Session`.
     on_callback_error : callable
         Called with an error that the callback of a batch raised.
+    **others : dict
+        Further arguments of `Session`.
     """
     delivery = Delivery(recorder, on_callback_error)
-    return Session(scheduler, n_workers, options, delivery, sharing, recorder)
+    return Session(scheduler, n_workers, options, delivery, sharing, recorder, **others)

@@ -36,6 +36,10 @@ class Settings:
         Differs from call to call, so that the settings are applied anew for each.
     steps_address : str or None, default=None
         Of the keeper of the steps that the pipelines of its tasks share; None if they share none.
+    node_keeps_steps : bool, default=False
+        Whether a node of a cluster, which fills in the address, is to open a keeper.
+    node_keeps_nbytes : int or None, default=None
+        How much it keeps.
     """
 
     environment: dict
@@ -45,6 +49,8 @@ class Settings:
     max_nbytes: float | None = None
     n_call: int = 0
     steps_address: str | None = None
+    node_keeps_steps: bool = False
+    node_keeps_nbytes: int | None = None
 
 
 class Surroundings:

@@ -22,6 +22,7 @@ def memory(keeper, monkeypatch):
         monkeypatch.setattr(owner, name, getattr(owner, name))
     monkeypatch.setattr(_steps, "_is_hooked", False)
     monkeypatch.setattr(_steps, "_memory", None)
+    monkeypatch.setattr(_steps, "_WORTH", (0, 0))  # however long sharing takes on a busy machine
     _steps.share_steps(keeper.address)
     yield _steps._memory
     _steps.share_steps(None)

@@ -1,10 +1,15 @@
 """Steps that say when they are fitted, and that misbehave in every way that matters."""
 
 import collections
+import resource
+import signal
 import time
 
 import numpy as np
+from joblib import parallel_config
 from sklearn.base import BaseEstimator, TransformerMixin
+
+from skextra.parallel._reuse import _steps
 
 
 def n_lines(log):
@@ -15,13 +20,29 @@ def n_lines(log):
         return {}
 
 
+def share_always():
+    """Share every step in a worker, however long that takes beside it on a busy machine."""
+    _steps._WORTH = 0, 0
+
+
+def allow_no_large_files(nbytes=2**16):
+    """Have entries fail in a worker as if there were no memory."""
+    share_always()
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (nbytes, nbytes))
+
+
+def reusing(n_jobs=2, reuse_steps=True, initializer=share_always, **options):
+    """Have the calls to come share every step."""
+    return parallel_config(
+        "skextra", n_jobs=n_jobs, reuse_steps=reuse_steps, initializer=initializer, **options
+    )
+
+
 class Counting(TransformerMixin, BaseEstimator):
-    """Centers the columns, and logs a line for each fit and each transformation.
+    """Centers the columns, and logs a line for each fit and each transformation."""
 
-    It takes so long that it is worth sharing on any machine.
-    """
-
-    def __init__(self, log=None, factor=1.0, seconds=0.02):
+    def __init__(self, log=None, factor=1.0, seconds=0.0):
         self.log, self.factor, self.seconds = log, factor, seconds
 
     def _say(self, what):
@@ -74,7 +95,7 @@ class DrawsGlobally(Counting):
 class DrawsByItself(Counting):
     """Adds noise that its seed decides, if it has one."""
 
-    def __init__(self, log=None, factor=1.0, seconds=0.02, random_state=None):
+    def __init__(self, log=None, factor=1.0, seconds=0.0, random_state=None):
         super().__init__(log, factor, seconds)
         self.random_state = random_state
 
@@ -111,3 +132,15 @@ class Fails(Counting):
     def fit(self, X, y=None):
         self._say("fit")
         raise ValueError("no rows like these")
+
+
+class HoldsLock(Counting):
+    """Has a parameter of which nobody can say what it is."""
+
+    def __init__(self, log=None, factor=1.0, seconds=0.0, lock=None):
+        super().__init__(log, factor, seconds)
+        self.lock = lock
+
+
+class OtherCounting(Counting):
+    """Does the same under another name."""

@@ -1,14 +1,11 @@
 """What users get with `reuse_steps`: the same as without, and fewer fits."""
 
-import os
 import pickle
-import signal
 
 import numpy as np
 import pytest
 from joblib import Parallel, delayed, parallel_config
 from numpy.testing import assert_array_equal
-from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import (
@@ -16,6 +13,7 @@ from sklearn.model_selection import (
     HalvingGridSearchCV,
     HalvingRandomSearchCV,
     RandomizedSearchCV,
+    ShuffleSplit,
     cross_val_predict,
     cross_validate,
     learning_curve,
@@ -25,8 +23,8 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
 from skextra.parallel import Journal, SkextraBackend
-from skextra.parallel._reuse import _memory
 from tests.parallel.reuse import steps
+from tests.parallel.reuse.steps import reusing
 
 X, y = make_classification(n_samples=100, random_state=0)
 VALUES = np.logspace(-9, 3, 20)
@@ -34,23 +32,14 @@ GRID = {"gaussiannb__var_smoothing": VALUES}
 SMALL_GRID = {"gaussiannb__var_smoothing": [1e-9, 1e-3, 1]}
 
 
-def reusing(**options):
-    return parallel_config("skextra", n_jobs=2, reuse_steps=True, **options)
-
-
 @pytest.fixture
 def pipeline(log):
-    return make_pipeline(steps.Counting(log, seconds=0.01), GaussianNB())
-
-
-def quick(pipeline):
-    """Return the same pipeline, which wastes no time."""
-    return clone(pipeline).set_params(counting__seconds=0)
+    return make_pipeline(steps.Counting(log), GaussianNB())
 
 
 def test_grid_search_fits_each_step_once_per_fold(pipeline, counts):
     options = {"cv": 5, "refit": False, "return_train_score": True}
-    expected = GridSearchCV(quick(pipeline), GRID, **options).fit(X, y).cv_results_
+    expected = GridSearchCV(pipeline, GRID, **options).fit(X, y).cv_results_
     search = GridSearchCV(pipeline, GRID, **options)
     assert counts() == {"fit": 100, "transform": 300}
     with reusing():
@@ -76,7 +65,7 @@ SEARCHES = {
 @pytest.mark.parametrize("make", SEARCHES.values(), ids=SEARCHES)
 def test_search_fits_each_step_once_per_data(make, pipeline, counts):
     search = make(pipeline)
-    expected = make(quick(pipeline)).fit(X, y).cv_results_["mean_test_score"]
+    expected = make(pipeline).fit(X, y).cv_results_["mean_test_score"]
     n_fits = counts()["fit"]
     with reusing():
         found = search.fit(X, y).cv_results_["mean_test_score"]
@@ -109,7 +98,7 @@ CALLS = {
 
 @pytest.mark.parametrize(("call", "n_fits", "n_transformed"), CALLS.values(), ids=CALLS)
 def test_call_fits_each_step_once_per_data(call, n_fits, n_transformed, pipeline, counts):
-    expected = call(quick(pipeline))
+    expected = call(pipeline)
     counts()
     with reusing():
         found = call(pipeline)
@@ -135,82 +124,46 @@ def test_what_users_get_back_has_no_trace_of_it(pipeline):
 
 
 def test_one_job_shares_in_one_worker(pipeline, counts):
-    with parallel_config("skextra", n_jobs=1, reuse_steps=True):
+    with reusing(n_jobs=1):
         GridSearchCV(pipeline, SMALL_GRID, cv=3, refit=False).fit(X, y)
     assert counts()["fit"] == 3
 
 
-def test_journal_is_the_same_with_and_without(pipeline, path, counts, capsys):
+def test_equal_steps_that_start_together_are_fitted_once(log, counts):
+    pipeline = make_pipeline(steps.Counting(log, seconds=0.2), GaussianNB())
+    with reusing(n_jobs=4):
+        GridSearchCV(pipeline, GRID, cv=ShuffleSplit(1), refit=False).fit(X, y)
+    assert counts() == {"fit": 1, "transform": 2}
+
+
+def test_times_of_a_search_are_what_was_spent(log):
+    pipeline = make_pipeline(steps.Counting(log, seconds=0.5), GaussianNB())
+    with reusing():
+        search = GridSearchCV(pipeline, GRID, cv=ShuffleSplit(1), refit=False).fit(X, y)
+    times = search.cv_results_["mean_fit_time"]
+    assert times[0] >= 1  # its fit and its transformation
+    assert times[-1] < 1
+
+
+def journaled(path):
+    return sorted(
+        (row["estimator"], str(row["parameters"]), str(row["fold"]), row["result"]["test_scores"])
+        for row in Journal(path).rows()
+    )
+
+
+def test_journal_is_the_same_with_and_without(pipeline, tmp_path, counts, capsys):
     search = GridSearchCV(pipeline, GRID, cv=3, refit=False)
-    with reusing(journal=path):
-        found = search.fit(X, y).cv_results_["mean_test_score"]
-    assert counts()["fit"] == 3
-    with parallel_config("skextra", n_jobs=2, journal=path):
-        again = search.fit(X, y).cv_results_["mean_test_score"]
+    paths = tmp_path / "with.sqlite", tmp_path / "without.sqlite"
+    for path, is_reusing in zip(paths, (True, False), strict=True):
+        with reusing(journal=path, reuse_steps=is_reusing):
+            search.fit(X, y)
+        assert counts()["fit"] == (3 if is_reusing else 60)
+    assert journaled(paths[0]) == journaled(paths[1])
+    with reusing(journal=paths[0], reuse_steps=False):  # goes on where the other was
+        search.fit(X, y)
     assert counts() == {}
     assert "60 of 60 fits were in the journal" in capsys.readouterr().err
-    assert_array_equal(again, found)
-    assert len(Journal(path)) == 60
-
-
-class DiesOnce(steps.Counting):
-    """Kills its process in its first fit."""
-
-    def fit(self, X, y=None):
-        self._say("fit")
-        if not os.path.exists(f"{self.log}-died"):
-            os.mkdir(f"{self.log}-died")
-            os.kill(os.getpid(), signal.SIGKILL)
-        return super().fit(X, y)
-
-
-def test_killed_worker_leaves_its_step_to_others(log, counts):
-    pipeline = make_pipeline(DiesOnce(log), GaussianNB())
-    with reusing():
-        search = GridSearchCV(pipeline, GRID, cv=2, refit=False, error_score="raise").fit(X, y)
-    # Each fit is logged here and, unless it kills its worker, by `Counting`.
-    assert counts()["fit"] in (1 + 2 * 2, 2 + 2 * 2)  # both may die before one has noted it
-    assert not np.isnan(search.cv_results_["mean_test_score"]).any()
-
-
-class Large(steps.Counting):
-    """Makes of each row as much as is asked for."""
-
-    def transform(self, X):
-        return np.repeat(super().transform(X), self.factor, axis=1)
-
-
-def test_no_more_is_kept_than_reuse_bytes(log, counts):
-    # 50 rows of 2,000 columns to fit to are 800 kB, and so are those to score.
-    pipeline = make_pipeline(Large(log, factor=100), GaussianNB())
-    search = GridSearchCV(pipeline, SMALL_GRID, cv=2, refit=False)
-    with reusing(reuse_bytes=700_000):
-        search.fit(X, y)
-    assert counts()["fit"] == 6
-    with reusing(reuse_bytes=3_300_000):
-        search.fit(X, y)
-    assert counts()["fit"] == 2
-
-
-def test_no_memory_is_one_warning_and_no_failure(log, counts, monkeypatch):
-    pipeline = make_pipeline(Large(log, factor=100), GaussianNB())
-    search = GridSearchCV(pipeline, SMALL_GRID, cv=2, refit=False)
-    with (
-        pytest.warns(
-            UserWarning, match="reuse_steps: some steps could not be kept.*File too large"
-        ),
-        parallel_config("skextra", n_jobs=2, reuse_steps=True, initializer=_allow_no_large_files),
-    ):
-        search.fit(X, y)
-    assert counts()["fit"] == 6
-
-
-def _allow_no_large_files():
-    import resource
-    import signal
-
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, 2**16))
 
 
 @pytest.mark.parametrize(
@@ -219,11 +172,6 @@ def _allow_no_large_files():
         ({"reuse_steps": 1}, TypeError, "reuse_steps must be True or False, got 1"),
         ({"reuse_steps": True, "reuse_bytes": 0}, ValueError, "reuse_bytes must be a positive"),
         ({"reuse_steps": True, "reuse_bytes": 1.5}, ValueError, "reuse_bytes must be a positive"),
-        (
-            {"reuse_steps": True, "cluster": "tcp://nowhere:1"},
-            ValueError,
-            "leave out reuse_steps or cluster",
-        ),
         ({"reuse_bytes": 100}, ValueError, "nothing is kept without reuse_steps=True"),
     ],
 )
@@ -237,51 +185,3 @@ def test_system_without_shared_memory_is_refused(monkeypatch):
     backend = SkextraBackend(nesting_level=0, reuse_steps=True)
     with pytest.raises(ValueError, match="reuse_steps=True needs memory that processes of Linux"):
         Parallel(n_jobs=2, backend=backend)(delayed(abs)(i) for i in range(2))
-
-
-def test_nothing_is_left_when_the_program_is_killed(run_script, eventually):
-    script = run_script(
-        """
-        import time
-        import numpy as np, skextra
-        from joblib import parallel_config
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.model_selection import GridSearchCV
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import FunctionTransformer
-
-        def slow(X):
-            time.sleep(0.05)
-            return X * 2
-
-        class Waiting(LogisticRegression):
-            def fit(self, X, y):
-                print("fit", flush=True)
-                time.sleep(60)
-
-        pipeline = make_pipeline(FunctionTransformer(slow), Waiting())
-        X, y = np.ones((100, 10)), np.arange(100) % 2
-        with parallel_config("skextra", n_jobs=2, reuse_steps=True):
-            GridSearchCV(pipeline, {"waiting__C": [1, 2, 3]}, cv=2).fit(X, y)
-        """
-    )
-    assert script.line() == "fit"
-    with open("/proc/net/unix") as file:
-        assert "@skextra-" in file.read()
-    os.kill(script.process.pid, signal.SIGKILL)
-    eventually(lambda: not script.pids())
-    assert not list(script.temporary.iterdir())
-
-
-def test_free_memory_is_that_of_the_control_group(tmp_path):
-    for name, text in (
-        ("proc/meminfo", "MemTotal: 9000 kB\nMemAvailable: 8000 kB\n"),
-        ("sys/fs/cgroup/memory.max", "5000000"),
-        ("sys/fs/cgroup/memory.current", "1000000"),
-    ):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-    assert _memory.free_nbytes(tmp_path) == 4_000_000
-    (tmp_path / "sys/fs/cgroup/memory.max").write_text("max")
-    assert _memory.free_nbytes(tmp_path) == 8_192_000
-    assert _memory.free_nbytes(tmp_path / "nowhere") == 2**30

@@ -1,6 +1,7 @@
 """Which steps of pipelines are shared, and that nobody can tell from what they give."""
 
 import pickle
+import threading
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skextra.parallel._reuse import _steps
+from skextra.parallel._reuse import _identity, _steps
 from tests.parallel.reuse import steps
 
 X, y = make_classification(n_samples=80, random_state=0)
@@ -38,17 +39,23 @@ def test_equal_step_is_fitted_once(memory, log, counts):
     assert_array_equal(first[0].mean_, second[0].mean_)
 
 
-@pytest.mark.parametrize("change", ["parameter", "rows", "target", "weight", "order", "config"])
-def test_what_a_fit_depends_on_makes_it_another(change, memory, log, counts):
+@pytest.mark.parametrize(
+    "change", ["parameter", "rows", "target", "weight", "order", "config", "class", "version"]
+)
+def test_what_a_fit_depends_on_makes_it_another(change, memory, log, counts, monkeypatch):
     step, data, target, weights = steps.Counting(log), X, y, np.ones(len(y))
 
     def fit():
-        pipeline = make_pipeline(step.set_params(), LogisticRegression())
-        pipeline.fit(data, target, counting__sample_weight=weights)
+        pipeline = Pipeline([("step", step), ("last", LogisticRegression())])
+        pipeline.fit(data, target, step__sample_weight=weights)
 
     fit()
     if change == "parameter":
         step = steps.Counting(log, factor=2)
+    elif change == "class":
+        step = steps.OtherCounting(log)
+    elif change == "version":
+        monkeypatch.setattr(_identity, "python_state", lambda: "another")
     elif change == "rows":
         data = X + 1e-9
     elif change == "target":
@@ -65,6 +72,23 @@ def test_what_a_fit_depends_on_makes_it_another(change, memory, log, counts):
         return
     fit()
     assert counts()["fit"] == 2
+
+
+def test_other_code_makes_a_step_another(memory, log, counts):
+    def fit(text):
+        names = {"Counting": steps.Counting, "__name__": "__main__"}
+        exec(
+            f"class Step(Counting):\n def transform(self, X): return super().transform(X){text}",
+            names,
+        )
+        step = names["Step"](log)
+        return make_pipeline(step, LogisticRegression()).fit(X, y)[-1].coef_
+
+    first = fit("")
+    assert_array_equal(fit(""), first)
+    assert counts() == {"fit": 1, "transform": 1}
+    assert np.abs(fit(" * 2") - first).max() > 1e-3
+    assert counts() == {"fit": 1, "transform": 1}
 
 
 def test_test_rows_are_transformed_once(memory, log, counts):
@@ -101,6 +125,19 @@ def test_step_that_a_copy_cannot_replace_is_fitted_twice(kind, memory, log, coun
     assert_array_equal(X, UNCHANGED)
 
 
+def test_step_without_a_fingerprint_is_fitted_twice(memory, log, counts):
+    lock = threading.Lock()
+    for _ in range(2):
+        make_pipeline(steps.HoldsLock(log, lock=lock), LogisticRegression()).fit(X, y)
+    assert counts() == {"fit": 2, "transform": 2}
+
+
+@pytest.mark.parametrize(("seed", "n_kept"), [(0, 1), (None, 0)])
+def test_random_pca_is_shared_if_seeded(seed, n_kept, memory, keeper):
+    fit_twice(PCA(2, svd_solver="randomized", random_state=seed))
+    assert len(keeper._entries) == n_kept
+
+
 def test_transformation_that_changes_its_step_is_not_shared(memory, log):
     first, second = fit_twice(steps.CountsItself(log))
     for pipeline in (first, second):
@@ -125,6 +162,8 @@ def test_later_step_that_changes_rows_in_place_hurts_nobody(memory, log):
     found = fit_twice(steps.Counting(log), StandardScaler(copy=False))
     found += fit_twice(steps.Counting(log), StandardScaler(copy=False))
     assert all((pipeline[-1].coef_ == found[0][-1].coef_).all() for pipeline in found)
+    expected = found[0].decision_function(X)
+    assert all((pipeline.decision_function(X) == expected).all() for pipeline in found)
 
 
 def test_failing_step_fails_each_time(memory, log, counts):
@@ -158,6 +197,12 @@ def test_step_inside_another_is_fitted_once(wrap, memory, log, counts):
     first, second = fit_twice(wrap(steps.Counting(log)))
     assert counts()["fit"] == 1
     assert_array_equal(first.decision_function(X), second.decision_function(X))
+
+
+def test_union_outside_a_pipeline_is_left_alone(memory, log, counts):
+    for _ in range(2):
+        FeatureUnion([("a", steps.Counting(log))]).fit_transform(X, y)
+    assert counts() == {"fit": 2, "transform": 2}
 
 
 def test_nothing_of_it_is_left_in_a_pipeline(memory, log):

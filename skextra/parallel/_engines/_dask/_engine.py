@@ -51,6 +51,7 @@ class DaskEngine(Engine):
     """
 
     isolates_exclusive = True
+    problem = None  # why a node could not keep a step of a pipeline
 
     def __init__(self, client, run_on_node, is_there, patience, on_growth):
         self._client = client
@@ -176,6 +177,7 @@ class DaskEngine(Engine):
             attempt.answer(pack_error(error))
             return Ended(attempt, 0, failed=True)
         attempt.held = reply.held
+        self.problem = reply.problem or self.problem
         for n_known, message in reply.answers:
             attempt.answer(message, n_known if message[:1] != ERROR else None)
         if reply.death is not None:
