@@ -12,6 +12,7 @@ from distributed.client import FutureCancelledError, FuturesCancelledError
 from distributed.scheduler import KilledWorker
 
 from skextra._fingerprint._versions import loaded_versions, versions
+from skextra.parallel._engines._dask._client import result_of
 from skextra.parallel._engines._dask._contents import Placement
 from skextra.parallel._engines._dask._modules import ModuleCheck, explain_missing
 from skextra.parallel._engines._dask._nodes import Nodes
@@ -246,7 +247,7 @@ class DaskEngine(Engine):
             node = future = None
             try:
                 if not self._nodes:
-                    await self._client.submit(self._is_there, pure=False)
+                    await result_of(self._client.submit(self._is_there, pure=False))
                 message = attempt.message()
                 contents = await self._placement.place(message)
                 node = self._nodes.choose(attempt.options)
@@ -262,7 +263,7 @@ class DaskEngine(Engine):
                     workers=node,
                     allow_other_workers=node is not None,
                 )
-                reply = await future
+                reply = await result_of(future)
             except KilledWorker:
                 reply = self._lost_for_good(attempt)
             except _LOSSES as error:
