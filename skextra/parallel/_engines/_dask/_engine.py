@@ -246,7 +246,7 @@ class DaskEngine(Engine):
         while True:
             node = future = None
             try:
-                if not self._nodes:
+                if not await self._nodes.exist():
                     await result_of(self._client.submit(self._is_there, pure=False))
                 message = attempt.message()
                 contents = await self._placement.place(message)
@@ -260,6 +260,7 @@ class DaskEngine(Engine):
                     contents,
                     key=f"{attempt.name}-{uuid.uuid4().hex}",
                     pure=False,
+                    fifo_timeout="0ms",  # of what comes within it, the last would run first
                     workers=node,
                     allow_other_workers=node is not None,
                 )

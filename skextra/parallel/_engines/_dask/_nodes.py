@@ -29,9 +29,7 @@ class Nodes:
         self._n_slots_of = {}  # by the address of the node
         self._n_sent_to = collections.Counter()  # the same: attempts that are there
         self._none_since = None
-
-    def __bool__(self):
-        return bool(self._n_slots_of)
+        self._has_looked = asyncio.Event()
 
     @property
     def seconds_without(self):
@@ -44,6 +42,11 @@ class Nodes:
         return sum(_usable(n_slots, options) for n_slots in list(self._n_slots_of.values()))
 
     # From here on everything runs on the loop of the client.
+
+    async def exist(self):
+        """Return whether there is any node, as soon as that is known."""
+        await self._has_looked.wait()
+        return bool(self._n_slots_of)
 
     def choose(self, options):
         """Return the node that has the fewest attempts per slot, and count one more there.
@@ -84,6 +87,7 @@ class Nodes:
                 self._n_slots_of = {node: n_slots for node, n_slots in slots.items() if n_slots}
             except Exception:  # no scheduler, for now: it is the client that connects again
                 self._n_slots_of = {}
+            self._has_looked.set()
             if self._n_slots_of:
                 self._none_since = None
             elif self._none_since is None:

@@ -78,6 +78,19 @@ def test_node_that_goes_costs_no_result(cluster, client, waiting, tmp_path, even
     assert len(waiting.result()) == 8
 
 
+def now_or_later(seconds):
+    time.sleep(seconds)
+    return time.monotonic()
+
+
+def test_calls_begin_in_their_order(cluster, client, eventually):
+    cluster.scale(1)
+    eventually(lambda: len(client.nthreads()) == 1)
+    parallel = Parallel(n_jobs=-1, backend="skextra", cluster=client, batch_size=1)
+    ends = parallel(delayed(now_or_later)(seconds) for seconds in (0.3, 0, 0, 0, 0, 0))
+    assert ends == sorted(ends)
+
+
 def test_callbacks_of_a_search_reach_this_program(client, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     monitor = ScoringMonitor(scoring="accuracy")
