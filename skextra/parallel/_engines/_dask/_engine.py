@@ -244,13 +244,13 @@ class DaskEngine(Engine):
         """Have an attempt run on a node, again if the cluster loses it; put the reply."""
         n_losses, began = 0, time.monotonic()
         while True:
-            node = future = None
+            future = None
             try:
                 if not await self._nodes.exist():
                     await result_of(self._client.submit(self._is_there, pure=False))
                 message = attempt.message()
                 contents = await self._placement.place(message)
-                node = self._nodes.choose(attempt.options)
+                key = f"{attempt.name}-{uuid.uuid4().hex}"
                 future = self._client.submit(
                     self._run_on_node,
                     header,
@@ -258,11 +258,12 @@ class DaskEngine(Engine):
                     len(attempt.indices),
                     attempt.exclusive,
                     contents,
-                    key=f"{attempt.name}-{uuid.uuid4().hex}",
+                    # Dask keeps most tasks of a large group on its scheduler until a slot is free,
+                    # so that these are groups of one. But only so, tasks with contents are sent
+                    # to nodes that came later than these.
+                    key=key if contents else (key, 0),
                     pure=False,
                     fifo_timeout="0ms",  # of what comes within it, the last would run first
-                    workers=node,
-                    allow_other_workers=node is not None,
                 )
                 reply = await result_of(future)
             except KilledWorker:
@@ -277,7 +278,6 @@ class DaskEngine(Engine):
             except Exception as error:
                 reply = error
             finally:
-                self._nodes.release(node)
                 if future is not None:
                     future.release()
             self._inbox.put((attempt, reply))

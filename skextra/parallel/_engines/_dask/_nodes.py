@@ -1,7 +1,6 @@
-"""The nodes of a cluster: how many slots each has, and which is to get the next attempt."""
+"""The nodes of a cluster: how many slots each has."""
 
 import asyncio
-import collections
 import time
 
 # How often the scheduler of the cluster is asked which nodes there are.
@@ -27,7 +26,6 @@ class Nodes:
     def __init__(self, client):
         self._client = client
         self._n_slots_of = {}  # by the address of the node
-        self._n_sent_to = collections.Counter()  # the same: attempts that are there
         self._none_since = None
         self._has_looked = asyncio.Event()
 
@@ -47,30 +45,6 @@ class Nodes:
         """Return whether there is any node, as soon as that is known."""
         await self._has_looked.wait()
         return bool(self._n_slots_of)
-
-    def choose(self, options):
-        """Return the node that has the fewest attempts per slot, and count one more there.
-
-        Dask itself would keep most of many like tasks on its scheduler until a slot is free for
-        each, and it would not send a task to a node that came later than the data of the task.
-        What it is told here is no more than a wish: idle nodes steal, and those that go lose it.
-
-        Returns
-        -------
-        node : str or None
-            Its address; None without nodes.
-        """
-        slots = self._n_slots_of
-        if not slots:
-            return None
-        node = min(slots, key=lambda node: self._n_sent_to[node] / _usable(slots[node], options))
-        self._n_sent_to[node] += 1
-        return node
-
-    def release(self, node):
-        """Count one attempt less on what `choose` has returned."""
-        if node is not None:
-            self._n_sent_to[node] -= 1
 
     async def watch(self, on_growth):
         """Look which nodes there are, for ever.
