@@ -28,6 +28,8 @@ FOREIGN = [
     "sklearn.tests.test_multioutput",
     "imblearn.ensemble",
 ]
+# Options for tests of other projects, whose warnings are not ours.
+FOREIGN_OPTIONS = "-c /dev/null -W ignore --timeout=300 -p no:cacheprovider"
 # Waiting threads that spin make everything many times slower where others share the machine.
 ENVIRONMENT = {"OMP_WAIT_POLICY": "passive"}
 
@@ -76,11 +78,21 @@ def newest(session):
 def foreign(session):
     """Run tests of scikit-learn and imbalanced-learn with every Parallel on the backend."""
     session.install("-c", CONSTRAINTS, "-e", ".[test]", "imbalanced-learn")
-    # Their warnings are not ours.
-    options = "-c /dev/null -W ignore --timeout=300 -p tests.foreign.every_parallel"
-    command = ["python", "-m", "pytest", *options.split(), "-p", "no:cacheprovider", "--pyargs"]
+    options = f"{FOREIGN_OPTIONS} -p tests.foreign.every_parallel --pyargs"
     environment = ENVIRONMENT | {"PYTHONPATH": "."}
-    session.run(*command, *FOREIGN, *session.posargs, env=environment)
+    tests = [*FOREIGN, *session.posargs]
+    session.run("python", "-m", "pytest", *options.split(), *tests, env=environment)
+
+
+@nox.session(python=PYTHONS[0])
+def foreign_cluster(session):
+    """Run scikit-learn's tests of searches with every Parallel on a Dask cluster."""
+    session.install("-c", CONSTRAINTS, "-e", ".[test]")
+    options = f"{FOREIGN_OPTIONS} -p tests.foreign.every_parallel_on_cluster --pyargs"
+    environment = ENVIRONMENT | {"PYTHONPATH": "."}
+    tests = [f"sklearn.model_selection.tests.test_{name}" for name in ("search", "validation")]
+    tests += session.posargs
+    session.run("python", "-m", "pytest", *options.split(), *tests, env=environment)
 
 
 @nox.session(python=PYTHONS[0])

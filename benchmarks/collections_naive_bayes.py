@@ -1,13 +1,16 @@
 """ScratchGaussianNB on a Dask array larger than memory, beside GaussianNB on its chunks.
 
-Run ``python -m benchmarks.collections_naive_bayes [gigabytes]``. The rows are made by Dask, block
-by block, in the threads of this process; each side computes them once, and making them alone is
-timed as well, so that it can be subtracted.
+Run ``python -m benchmarks.collections_naive_bayes [gigabytes] [repeats]``. The rows are made by
+Dask, block by block, in the threads of this process; each side computes them once, and making them
+alone is timed as well, so that it can be subtracted. Where Dask-ML is installed, its GaussianNB is
+a third side. Beside the time stands how much of it processors have worked: what others do on the
+machine changes that less.
 """
 
 import resource
 import sys
-from time import perf_counter
+from importlib.util import find_spec
+from time import perf_counter, process_time
 
 import dask
 import dask.array as da
@@ -64,17 +67,29 @@ def fit_chunks(X, y):
         model.partial_fit(*dask.compute(*pair), classes=np.arange(N_CLASSES))
 
 
-def compare(gigabytes):
-    """Print the seconds of each, and the largest memory of the process so far."""
+def fit_dask_ml(X, y):
+    """Fit GaussianNB of Dask-ML, but for its counts: they need all rows of a class in memory."""
+    from dask_ml.naive_bayes import GaussianNB as DaskGaussianNB
+
+    model = DaskGaussianNB(classes=np.arange(N_CLASSES)).fit(X, y)
+    dask.compute(model.theta_, model.sigma_)
+
+
+def compare(gigabytes=20.0, n_repeats=1):
+    """Print the seconds of each, all in turns, and the largest memory of the process so far."""
     X, y = make_table(gigabytes)
     print(f"{(X.nbytes + y.nbytes) / 1e9:.1f} GB in {X.numblocks[0]} blocks")
-    for function in (make_only, fit_ours, fit_chunks):
-        started = perf_counter()
+    functions = [make_only, fit_ours, fit_chunks]
+    if find_spec("dask_ml") is not None:
+        functions.append(fit_dask_ml)
+    for function in functions * n_repeats:
+        started, worked = perf_counter(), process_time()
         function(X, y)
-        seconds = perf_counter() - started
+        seconds, worked = perf_counter() - started, process_time() - worked
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        print(f"{function.__name__:12} {seconds:7.1f} s   {peak:5.2f} GiB", flush=True)
+        name = function.__name__
+        print(f"{name:12} {seconds:7.1f} s  {worked:7.1f} s worked  {peak:5.2f} GiB", flush=True)
 
 
 if __name__ == "__main__":
-    compare(float(sys.argv[1]) if len(sys.argv) > 1 else 20.0)
+    compare(*(kind(word) for kind, word in zip((float, int), sys.argv[1:], strict=False)))

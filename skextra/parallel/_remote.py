@@ -1,10 +1,14 @@
 """What the client of a cluster and its nodes say to each other, and which versions may."""
 
+import contextlib
+import platform
 import zlib
 from dataclasses import dataclass, field
 
 # Where the others are compared in full, a bug-fix release of Python changes no result.
 _PYTHON = "python"
+# Callbacks of scikit-learn report through it to a socket of the machine that they were made on.
+_CALLBACKS = b"sklearn.callback._transport"
 # Compressing more would take longer than many a network.
 _MAX_COMPRESSED_NBYTES = 2**20
 
@@ -19,6 +23,8 @@ class Header:
     ----------
     call : str
         Another one for each call of each client.
+    machine : tuple of str
+        Which machine the client runs on.
     versions : dict of str to str
         Those of the client: Python, and what calls compute with.
     settings : bytes
@@ -30,6 +36,7 @@ class Header:
     """
 
     call: str
+    machine: tuple
     versions: dict
     settings: bytes
     initializer: bytes | None = None
@@ -65,6 +72,8 @@ class Reply:
         was run.
     problem : str or None
         Why the node could not keep a step of a pipeline, if it could not.
+    out_of_reach : bool
+        Whether the calls have callbacks that could not reach the client. Nothing was run.
     """
 
     node: str
@@ -76,6 +85,20 @@ class Reply:
     held: object = None
     refusal: tuple | None = None
     problem: str | None = None
+    out_of_reach: bool = False
+
+
+def this_machine():
+    """Return what tells this machine from others: its name, and when it was started."""
+    boot = ""
+    with contextlib.suppress(OSError), open("/proc/sys/kernel/random/boot_id") as file:
+        boot = file.read()
+    return platform.node(), boot
+
+
+def has_callbacks(message):
+    """Whether the calls of a message may report to callbacks of scikit-learn."""
+    return _CALLBACKS in message
 
 
 def shrink(message):

@@ -19,7 +19,13 @@ from skextra._fingerprint._versions import version_of
 from skextra.parallel._engines import preload
 from skextra.parallel._joblib import thread_limits
 from skextra.parallel._messages import ERROR, SETTINGS, TASK, pack, pack_error, unpack
-from skextra.parallel._remote import Reply, expand, other_version
+from skextra.parallel._remote import (
+    Reply,
+    expand,
+    has_callbacks,
+    other_version,
+    this_machine,
+)
 from skextra.parallel._reuse._node import keeper_of
 from skextra.parallel._scheduling._attempt import Attempt
 from skextra.parallel._scheduling._current import get_scheduler
@@ -58,15 +64,18 @@ def run_on_node(header, message, n_calls, exclusive, contents):
     from distributed import get_worker
 
     worker = get_worker()
-    difference = _other_version(header)
+    message = expand(message)
+    difference, is_of_this_machine = _compare(header)
     if difference is not None:
         return Reply(worker.address, refusal=difference)
+    if not is_of_this_machine and has_callbacks(message):
+        return Reply(worker.address, out_of_reach=True)
     key = worker.get_current_task()
     with _keeper(header, worker) as keeper:
         options = _options(
             header, worker.state.nthreads, None if keeper is None else keeper.address
         )
-        run = _Run(_localize(expand(message), contents), n_calls, exclusive, options)
+        run = _Run(_localize(message, contents), n_calls, exclusive, options)
         scheduler = get_scheduler()
         scheduler.post(scheduler.enqueue, run, run.attempt)
         while not run.ended.wait(_LOOK_SECONDS):
@@ -103,9 +112,11 @@ def _is_wanted(worker, key):
 
 
 @functools.lru_cache(maxsize=64)
-def _other_version(header):
+def _compare(header):
+    """Return what has another version here, None if nothing has, and whether it is one machine."""
     header = pickle.loads(expand(header))
-    return other_version(header.versions, version_of, header.is_journaled)
+    difference = other_version(header.versions, version_of, header.is_journaled)
+    return difference, header.machine == this_machine()
 
 
 @functools.lru_cache(maxsize=64)

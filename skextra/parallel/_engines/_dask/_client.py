@@ -1,5 +1,7 @@
 """The Dask client of a call: the user's own, or one for the address that the user gave."""
 
+import asyncio
+
 _own = {}  # by address, or by cluster: the clients that were opened here
 
 
@@ -59,3 +61,36 @@ def count_slots(client):
         return sum(client.nthreads().values())
     except OSError:  # its scheduler is gone; the engine waits for it
         return 0
+
+
+async def result_of(future):
+    """Return the result of a future. It harms nobody if the wait is cancelled.
+
+    A client asks for several results in one request, and a wait that is cancelled cancels that
+    request: other waits, of the user's own too, would end with it, or never.
+
+    Parameters
+    ----------
+    future : distributed.Future
+        The future, of a client on whose loop this runs.
+
+    Raises
+    ------
+    ConnectionError
+        If somebody else has cancelled the request.
+    Exception
+        The error that the future ended with.
+    """
+
+    async def wait():
+        return await future
+
+    waiting = asyncio.ensure_future(wait())
+    # Nobody else looks at the error of a wait that goes on though it was cancelled.
+    waiting.add_done_callback(lambda task: task.cancelled() or task.exception())
+    try:
+        return await asyncio.shield(waiting)
+    except asyncio.CancelledError:
+        if asyncio.current_task().cancelling():
+            raise
+        raise ConnectionError("the request for a result was cancelled") from None

@@ -12,15 +12,17 @@ from distributed.client import FutureCancelledError, FuturesCancelledError
 from distributed.scheduler import KilledWorker
 
 from skextra._fingerprint._versions import loaded_versions, versions
+from skextra.parallel._engines._dask._client import result_of
 from skextra.parallel._engines._dask._contents import Placement
 from skextra.parallel._engines._dask._modules import ModuleCheck, explain_missing
+from skextra.parallel._engines._dask._nodes import Nodes
 from skextra.parallel._engines._engine import Died, Ended, Engine
 from skextra.parallel._engines._preloading import modules_to_preload
 from skextra.parallel._errors import Death, WorkerCrashError
 from skextra.parallel._messages import ERROR, pack_error
-from skextra.parallel._remote import Header, Reply, shrink
+from skextra.parallel._remote import Header, Reply, shrink, this_machine
 
-# How often the client asks how many slots there are, and whether it is still connected.
+# How often the client is asked whether it is still connected.
 _LOOK_SECONDS = 0.5
 # Without a worker for so long, the user is told.
 _SILENT_SECONDS = 2
@@ -59,15 +61,14 @@ class DaskEngine(Engine):
         self._patience = patience
         self._inbox = queue.SimpleQueue()  # (attempt, reply), or None to wake
         self._running = {}  # by attempt: its coroutine, as a future
-        self._n_slots_of = {}  # by the address of the node
-        self._lonely_since = None  # when the last node was seen
         self._has_complained = False
         self._failure = None  # the error that has ended everything
         self._headers = {}  # by the identity of the options: the options, and the header
-        self._placement = Placement(client)
+        self._nodes, self._placement = Nodes(client), Placement(client)
         self._module_check = ModuleCheck()
         self._loop = client.loop.asyncio_loop
-        self._watch = asyncio.run_coroutine_threadsafe(self._watch_slots(on_growth), self._loop)
+        self._on_growth = on_growth
+        self._watch = asyncio.run_coroutine_threadsafe(self._nodes.watch(self._grow), self._loop)
 
     @property
     def has_workers(self):
@@ -78,11 +79,8 @@ class DaskEngine(Engine):
         """Return whether one more attempt may be sent."""
         if self._failure is not None:
             return True  # to be failed at once
-        slots = list(self._n_slots_of.values())
-        if options.devices is not None:
-            n_devices = len(options.devices) * options.tasks_per_device
-            slots = [min(n_slots, n_devices) for n_slots in slots]
-        return len(self._running) < max(_PER_SLOT * sum(slots), _WITHOUT_SLOTS)
+        n_slots = self._nodes.n_usable(options)
+        return len(self._running) < max(_PER_SLOT * n_slots, _WITHOUT_SLOTS)
 
     def start(self, attempt):
         """Send an attempt; what prevents that is its outcome."""
@@ -153,6 +151,7 @@ class DaskEngine(Engine):
                 pickle.dumps(
                     Header(
                         call=uuid.uuid4().hex,
+                        machine=this_machine(),
                         versions=loaded_versions() if options.is_journaled else versions(),
                         settings=bytes(options.settings),
                         initializer=options.initializer and bytes(options.initializer),
@@ -186,6 +185,12 @@ class DaskEngine(Engine):
 
     @staticmethod
     def _refusal(reply):
+        if reply.out_of_reach:
+            return RuntimeError(
+                f"The node {reply.node} is another machine, from which scikit-learn's callbacks, "
+                "such as ProgressBar and ScoringMonitor, cannot report to this one: leave them "
+                "out, or use a cluster of this machine."
+            )
         if reply.refusal is None:
             return None
         name, theirs, ours = reply.refusal
@@ -198,10 +203,10 @@ class DaskEngine(Engine):
         """Fail all attempts if the client is closed, or nobody has been there for too long."""
         if not self._running or self._failure is not None:
             return
+        waited = self._nodes.seconds_without
         if self._client.status in ("closing", "closed"):
             self._fail(self._lost_client())
-        elif self._lonely_since is not None:
-            waited = time.monotonic() - self._lonely_since
+        elif waited is not None:
             if waited > self._patience:
                 self._fail(
                     WorkerCrashError(
@@ -243,10 +248,11 @@ class DaskEngine(Engine):
         while True:
             future = None
             try:
-                if not self._n_slots_of:
-                    await self._client.submit(self._is_there, pure=False)
+                if not await self._nodes.exist():
+                    await result_of(self._client.submit(self._is_there, pure=False))
                 message = attempt.message()
                 contents = await self._placement.place(message)
+                key = f"{attempt.name}-{uuid.uuid4().hex}"
                 future = self._client.submit(
                     self._run_on_node,
                     header,
@@ -254,10 +260,14 @@ class DaskEngine(Engine):
                     len(attempt.indices),
                     attempt.exclusive,
                     contents,
-                    key=f"{attempt.name}-{uuid.uuid4().hex}",
+                    # Dask keeps most tasks of a large group on its scheduler until a slot is free,
+                    # so that these are groups of one. But only so, tasks with contents are sent
+                    # to nodes that came later than these.
+                    key=key if contents else (key, 0),
                     pure=False,
+                    fifo_timeout="0ms",  # of what comes within it, the last would run first
                 )
-                reply = await future
+                reply = await result_of(future)
             except KilledWorker:
                 reply = self._lost_for_good(attempt)
             except _LOSSES as error:
@@ -280,20 +290,6 @@ class DaskEngine(Engine):
         # Of several calls, nobody knows which one it was; each is tried by itself then.
         return Reply("", death=Death(None), position=0 if len(attempt.indices) == 1 else None)
 
-    async def _watch_slots(self, on_growth):
-        most = None
-        while True:
-            try:
-                self._n_slots_of = dict(await self._client.nthreads())
-            except Exception:  # no scheduler, for now: it is the client that connects again
-                self._n_slots_of = {}
-            if self._n_slots_of:
-                self._lonely_since = None
-            elif self._lonely_since is None:
-                self._lonely_since = time.monotonic()
-            n_slots = sum(self._n_slots_of.values())
-            if most is not None and n_slots > most:
-                on_growth(n_slots - most)
-                self.wake()
-            most = max(most or 0, n_slots)
-            await asyncio.sleep(_LOOK_SECONDS)
+    def _grow(self, n_slots):
+        self._on_growth(n_slots)
+        self.wake()

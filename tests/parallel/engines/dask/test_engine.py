@@ -1,5 +1,6 @@
 """Calls on a Dask cluster: a scheduler and two workers that are processes of their own."""
 
+import asyncio
 import os
 import sys
 import time
@@ -14,6 +15,7 @@ from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 
 from skextra.parallel import TaskTimeoutError, WorkerCrashError, leased_device
+from skextra.parallel._engines._dask._client import result_of
 from tests.parallel.searches import Counting, grid_search, n_fits
 
 # The nodes have no module of tests.
@@ -143,3 +145,19 @@ def test_journal_gives_results_without_nodes(client, tmp_path):
         assert n_fits(estimator) == expected
         scores.append(search.cv_results_["mean_test_score"])
     assert_array_equal(*scores)
+
+
+def test_cancelled_wait_leaves_others_alone(client):
+    async def cancel_one_of_two(n_steps):
+        first, second = (asyncio.ensure_future(result_of(future)) for future in futures)
+        for _ in range(n_steps):
+            await asyncio.sleep(0)
+        first.cancel()
+        return await asyncio.wait_for(second, 10)
+
+    futures = [client.submit(abs, -i, pure=False) for i in (1, 2)]
+    client.gather(futures)
+    for n_steps in range(20):
+        coroutine = cancel_one_of_two(n_steps)
+        loop = client.loop.asyncio_loop
+        assert asyncio.run_coroutine_threadsafe(coroutine, loop).result(30) == 2
