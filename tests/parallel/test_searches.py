@@ -48,8 +48,11 @@ def test_what_grows_with_the_search_does_not_travel(sent):
         small = max(sizes)
         sizes.clear()
         search(100).fit(X, y)
-    assert len(calls) == 206
-    assert all(kwargs["caller"] is kwargs["callback_ctx"] is None for _, _, kwargs in calls)
+    # Before scikit-learn 1.8 the last fit of a search, in this process, has a call of its own.
+    fits = [kwargs for _, _, kwargs in calls if "train" in kwargs]
+    assert len(fits) == 206
+    # scikit-learn has these for its callbacks, from 1.9 on.
+    assert all(fit.get("caller") is fit.get("callback_ctx") is None for fit in fits)
     assert max(sizes) < 1.05 * small
 
 
