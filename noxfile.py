@@ -35,6 +35,7 @@ CORE = [
     "tests/naive_bayes/test_collections.py",
     "tests/datasets/files/test_dicom.py",
     "tests/parallel/test_searches.py",
+    "tests/parallel/scheduling/test_deaths.py",
     "tests/parallel/engines/test_loky.py",
 ]
 EXTRAS = ["core", "network", "plot", "cluster", "dicom", "all"]
