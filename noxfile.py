@@ -30,6 +30,17 @@ FOREIGN = [
 ]
 # Options for tests of other projects, whose warnings are not ours.
 FOREIGN_OPTIONS = "-c /dev/null -W ignore --timeout=300 -p no:cacheprovider"
+# What `lowest_core` runs: each part that does without PyTorch, and what differs between versions.
+CORE = [
+    "tests/naive_bayes/test_gaussian.py",
+    "tests/naive_bayes/test_streaming.py",
+    "tests/naive_bayes/test_collections.py",
+    "tests/datasets/files/test_dicom.py",
+    "tests/parallel/test_searches.py",
+    "tests/parallel/scheduling/test_deaths.py",
+    "tests/parallel/engines/test_loky.py",
+]
+EXTRAS = ["core", "network", "plot", "cluster", "dicom", "all"]
 # Waiting threads that spin make everything many times slower where others share the machine.
 ENVIRONMENT = {"OMP_WAIT_POLICY": "passive"}
 
@@ -53,17 +64,33 @@ def loky(session):
 @nox.session(python=PYTHONS[0])
 def lowest(session):
     """Run the tests with the lowest versions that pyproject.toml allows."""
+    run_with_lowest(session, *session.posargs)
+
+
+@nox.session(python=PYTHONS[0])
+def lowest_core(session):
+    """Run a short part of that without PyTorch, whose default build brings gigabytes of CUDA."""
+    overrides = Path(session.create_tmp()).resolve() / "overrides.txt"
+    overrides.write_text("torch ; python_version < '3'\n")
+    run_with_lowest(session, *(session.posargs or CORE), overrides=overrides)
+
+
+def run_with_lowest(session, *tests, overrides=None):
+    """Install the lowest direct dependencies in a session, and run tests with them."""
     pins = Path(session.create_tmp()).resolve() / "lowest.txt"
     session.install("uv")
-    words = "pip compile --quiet pyproject.toml --extra test --resolution lowest-direct"
-    session.run("uv", *words.split(), "--python-version", "3.11", "--output-file", str(pins))
+    # Without --upgrade, the versions of an earlier run would stay.
+    words = "pip compile --quiet --upgrade pyproject.toml --extra test --resolution lowest-direct"
+    options = ["--python-version", "3.11", "--output-file", str(pins)]
+    options += [] if overrides is None else ["--override", str(overrides)]
+    session.run("uv", *words.split(), *options)
     session.install("-r", str(pins))
     session.install("--no-deps", "-e", ".")
     # Old libraries use what other libraries, being newer, have deprecated since.
     deprecated = ["-W", "default::DeprecationWarning", "-W", "default::FutureWarning"]
     # scikit-learn 1.7 warns of many classes in more places than 1.9 does.
     many = ["-W", "ignore:The number of unique classes:UserWarning"]
-    session.run("python", "-m", "pytest", *deprecated, *many, *session.posargs, env=ENVIRONMENT)
+    session.run("python", "-m", "pytest", *deprecated, *many, *tests, env=ENVIRONMENT)
 
 
 @nox.session(python=PYTHONS[0])
@@ -145,6 +172,17 @@ def package(session):
     folder = Path(session.create_tmp()).resolve() / "dist"
     session.run("python", "-m", "build", "--outdir", str(folder))
     session.run("twine", "check", "--strict", *map(str, folder.iterdir()))
+
+
+@nox.session(python=PYTHONS[0])
+@nox.parametrize("extra", EXTRAS)
+def extras(session, extra):
+    """Install one extra, from a wheel, and do what it is for."""
+    package = "." if extra == "core" else f".[{extra}]"
+    session.install("-c", CONSTRAINTS, package)
+    script = Path("tests/extras.py").resolve()
+    session.chdir(session.create_tmp())  # not where the sources lie
+    session.run("python", "-P", str(script), extra, env=ENVIRONMENT)
 
 
 @nox.session(venv_backend="none")

@@ -7,8 +7,17 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import matplotlib as mpl
+import pytest
 
 mpl.use("Agg")
 
 # Whoever imports it is on a system that lacks much.
 collect_ignore = ["other_system.py"]
+
+
+@pytest.fixture
+def callbacks():
+    """Return the module of scikit-learn's callbacks, which version 1.9 brought."""
+    return pytest.importorskip(
+        "sklearn.callback", reason="needs the callbacks of scikit-learn 1.9"
+    )

@@ -6,6 +6,7 @@ so that a change in joblib is mended in one place.
 
 import atexit
 import contextlib
+import queue
 import threading
 
 from joblib.parallel import BatchCompletionCallBack, ThreadingBackend
@@ -76,6 +77,25 @@ def watch_memory_without_loky():
 def process_of(executor):
     """Return the process of a loky executor that has one worker."""
     return next(iter(executor._processes.values()), None)
+
+
+def end_executor(executor, kill):
+    """Have a loky executor end, once its process is idle or at once.
+
+    Parameters
+    ----------
+    executor : ProcessPoolExecutor
+        The executor; nobody submits to it any more.
+    kill : bool
+        Whether to kill its process.
+    """
+    if kill:
+        # Else loky forgets the calls that it has not begun, looks for them, and its thread ends
+        # with a KeyError.
+        with contextlib.suppress(AttributeError, queue.Empty):
+            while True:
+                executor._work_ids.get_nowait()
+    executor.shutdown(wait=False, kill_workers=kill)
 
 
 def at_exit_before_loky(function):

@@ -124,10 +124,10 @@ def failed_fit(call, error):
         "y": None,
         "fit_params": None,
         "score_params": None,
-        "callback_ctx": None,
-        "caller": None,
         "verbose": 0,
     }
+    # Always there when scikit-learn 1.9 is the oldest that is supported.
+    arguments |= {name: None for name in ("callback_ctx", "caller") if name in arguments}
     result = getattr(function, "function", function)(**arguments)
     if "estimator" in result:
         result["estimator"] = original

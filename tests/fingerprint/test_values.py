@@ -194,11 +194,9 @@ class StopAfter:
     teardown = on_fit_task_begin = on_fit_task_end = setup
 
 
-def test_callback_counts_unless_it_only_looks_on():
-    from sklearn.callback import ProgressBar
-
+def test_callback_counts_unless_it_only_looks_on(callbacks):
     plain = digest(LogisticRegression())
-    assert digest(LogisticRegression().set_callbacks(ProgressBar())) == plain
+    assert digest(LogisticRegression().set_callbacks(callbacks.ProgressBar())) == plain
     stopped = [digest(LogisticRegression().set_callbacks(StopAfter(n))) for n in (1, 1, 2)]
     assert stopped[0] == stopped[1]
     assert len({plain, *stopped}) == 3

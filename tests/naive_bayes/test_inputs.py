@@ -81,7 +81,7 @@ def test_a_sparse_matrix_that_stores_everything_has_no_zeros():
 
 
 def test_a_wide_sparse_matrix_is_never_made_dense():
-    X = sparse.random_array((3000, 50_000), density=1e-4, format="csr", rng=0)
+    X = sparse.random_array((3000, 50_000), density=1e-4, format="csr", random_state=0)
     y = np.arange(3000) % 2
     tracemalloc.start()
     model = ScratchGaussianNB().fit(X, y)

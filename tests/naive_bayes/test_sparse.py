@@ -111,7 +111,7 @@ def test_many_small_blocks_change_nothing_beyond_rounding(twins):
 @pytest.mark.parametrize("layout", [sparse.csr_array, sparse.csc_array])
 def test_processes_take_matrices_in_any_state(layout):
     rng = np.random.default_rng(0)
-    X = sparse.random_array((4000, 30), density=0.3, rng=0, format="csr")
+    X = sparse.random_array((4000, 30), density=0.3, random_state=0, format="csr")
     twice = layout(sparse.vstack([X, X])[np.arange(8000).reshape(2, -1).T.ravel()])
     shuffled = twice.copy()
     for first, last in zip(shuffled.indptr, shuffled.indptr[1:], strict=False):

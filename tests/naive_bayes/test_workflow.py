@@ -142,6 +142,8 @@ def test_skops_stores_it_with_no_untrusted_type_but_itself():
 def test_a_notebook_shows_the_model_as_it_shows_gaussian_nb():
     X, y = load_iris(return_X_y=True)
     ours, theirs = (model.fit(X, y)._repr_html_() for model in (ScratchGaussianNB(), GaussianNB()))
+    if "Fitted attributes" not in theirs:
+        pytest.skip("scikit-learn shows fitted attributes from version 1.9 on")
     for text in ("Fitted attributes", "theta_", "var_", "class_prior_", "ndarray[float64](3, 4)"):
         assert text in ours
         assert text in theirs

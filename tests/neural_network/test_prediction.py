@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sklearn
 import torch
 from numpy.testing import assert_allclose
 from scipy.special import softmax
@@ -110,6 +111,13 @@ def test_an_image_and_its_mirror_image_get_the_same_answer_where_both_are_asked(
     )
 
 
+needs_temperature = pytest.mark.skipif(
+    tuple(map(int, sklearn.__version__.split(".")[:2])) < (1, 8),
+    reason="scikit-learn calibrates by a temperature from version 1.8 on",
+)
+
+
+@needs_temperature
 def test_calibration_of_an_overconfident_network_lowers_the_log_loss(digits):
     images, target = digits
     train, test = slice(0, 300), slice(900, None)
@@ -125,6 +133,7 @@ def test_calibration_of_an_overconfident_network_lowers_the_log_loss(digits):
     )
 
 
+@needs_temperature
 def test_a_temperature_undoes_the_modesty_that_label_smoothing_teaches(digits):
     images, target = digits
     modest = TumorCNNClassifier(

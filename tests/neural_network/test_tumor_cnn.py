@@ -10,7 +10,6 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 from sklearn.base import clone
-from sklearn.callback import ScoringMonitor
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
@@ -301,9 +300,9 @@ class FlatNet(torch.nn.Module):
         return self.linear(images.flatten(1))
 
 
-def test_a_scoring_monitor_sees_every_epoch(digits):
+def test_a_scoring_monitor_sees_every_epoch(digits, callbacks):
     images, target = digits[0][:200], digits[1][:200]
-    monitor = ScoringMonitor(scoring="accuracy")
+    monitor = callbacks.ScoringMonitor(scoring="accuracy")
     classifier = TumorCNNClassifier(max_epochs=3, random_state=0).set_callbacks(monitor)
     classifier.fit(images, target)
     accuracies = [row["accuracy"] for row in monitor.get_logs().data]

@@ -3,7 +3,6 @@
 import joblib
 import numpy as np
 import pytest
-from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.ensemble import VotingClassifier
@@ -85,12 +84,12 @@ def test_a_confusion_matrix_and_a_report_name_its_classes(digits):
     assert "digit 7" in classification_report(names, network.predict(X))
 
 
-def test_monitor_and_progress_bar_follow_a_search_with_two_workers(digits, capsys):
-    monitor = ScoringMonitor(scoring="accuracy")
+def test_monitor_and_progress_bar_follow_a_search_with_two_workers(digits, capsys, callbacks):
+    monitor = callbacks.ScoringMonitor(scoring="accuracy")
     network = TumorCNNClassifier(architecture="linear", max_epochs=3, random_state=0)
     network.set_callbacks(monitor)
     search = GridSearchCV(network, {"learning_rate": [1e-3, 1e-2]}, cv=2, n_jobs=2)
-    search.set_callbacks(ProgressBar(max_propagation_depth=None))
+    search.set_callbacks(callbacks.ProgressBar(max_propagation_depth=None))
     with joblib.parallel_config("skextra", n_jobs=2):
         search.fit(*digits)
     names = [row["task_name"] for log in monitor.get_logs(select="all") for row in log.data]
@@ -117,7 +116,7 @@ class StopAfter:
         return context.task_name == "epoch" and estimator.n_iter_ >= self.n_epochs
 
 
-def test_a_stop_that_a_callback_asks_for_is_honoured(digits):
+def test_a_stop_that_a_callback_asks_for_is_honoured(digits, callbacks):
     network = TumorCNNClassifier(architecture="resnet", max_epochs=50, random_state=0)
     network.set_callbacks(StopAfter(2)).fit(*digits)
     assert network.n_iter_ == network.best_epoch_ == len(network.loss_curve_) == 2

@@ -6,7 +6,6 @@ import cloudpickle
 import pytest
 from joblib import parallel_config
 from numpy.testing import assert_array_equal
-from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -49,8 +48,11 @@ def test_what_grows_with_the_search_does_not_travel(sent):
         small = max(sizes)
         sizes.clear()
         search(100).fit(X, y)
-    assert len(calls) == 206
-    assert all(kwargs["caller"] is kwargs["callback_ctx"] is None for _, _, kwargs in calls)
+    # Before scikit-learn 1.8 the last fit of a search, in this process, has a call of its own.
+    fits = [kwargs for _, _, kwargs in calls if "train" in kwargs]
+    assert len(fits) == 206
+    # scikit-learn has these for its callbacks, from 1.9 on.
+    assert all(fit.get("caller") is fit.get("callback_ctx") is None for fit in fits)
     assert max(sizes) < 1.05 * small
 
 
@@ -60,8 +62,8 @@ def test_the_scores_are_what_they_are_sequentially():
         assert_array_equal(search(5).fit(X, y).cv_results_["mean_test_score"], expected)
 
 
-def logs(backend, wrap):
-    monitor = ScoringMonitor(scoring="accuracy")
+def logs(callbacks, backend, wrap):
+    monitor = callbacks.ScoringMonitor(scoring="accuracy")
     estimator = wrap(LogisticRegression().set_callbacks(monitor))
     name = "C" if isinstance(estimator, LogisticRegression) else "logisticregression__C"
     with parallel_config(backend, n_jobs=2):
@@ -70,14 +72,14 @@ def logs(backend, wrap):
 
 
 @pytest.mark.parametrize("wrap", [lambda estimator: estimator, make_pipeline])
-def test_a_scoring_monitor_of_the_estimator_works(wrap):
-    assert logs("skextra", wrap).shape == logs("loky", wrap).shape
+def test_a_scoring_monitor_of_the_estimator_works(callbacks, wrap):
+    assert logs(callbacks, "skextra", wrap).shape == logs(callbacks, "loky", wrap).shape
 
 
-def test_progress_bar_of_search_reaches_its_end(capsys, monkeypatch):
+def test_progress_bar_of_search_reaches_its_end(callbacks, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     with parallel_config("skextra", n_jobs=2):
-        search(3, ProgressBar()).fit(X, y)
+        search(3, callbacks.ProgressBar()).fit(X, y)
     lines = capsys.readouterr().out.splitlines()
     assert sum("100%" in line for line in lines) >= 8
 

@@ -166,7 +166,8 @@ def torch_device(device):
 
 def multiplies_bfloat16(device):
     """Return whether a device is a CPU with instructions for matrices of bfloat16."""
-    # Before torch 2.11 nothing public says so; float32 is right everywhere, only slower with AMX.
+    # float32 is right everywhere, only slower with AMX. The default goes when torch 2.11, the
+    # first that says so in public, is the oldest that is supported.
     capabilities = getattr(torch.cpu, "get_capabilities", dict)
     return device.type == "cpu" and capabilities().get("amx_bf16", False)
 

@@ -12,7 +12,7 @@ from joblib.externals.loky.backend import get_context
 
 from skextra.parallel._engines._execution import Execution
 from skextra.parallel._engines._preparation import Preparation
-from skextra.parallel._joblib import process_of
+from skextra.parallel._joblib import end_executor, process_of
 from skextra.parallel._worker._loky import run, start
 from skextra.parallel._worker._progress import make_progress_file, map_progress_file
 
@@ -96,7 +96,7 @@ class Worker:
     def end(self, kill):
         """End the process, at once or when it is idle, and wait until it is gone."""
         process = process_of(self._executor) or self._process
-        self._executor.shutdown(wait=False, kill_workers=kill)
+        end_executor(self._executor, kill)
         if process is not None:
             self.exit_code = _exit_code(process)
             if self.exit_code is None:

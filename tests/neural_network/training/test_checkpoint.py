@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
-from sklearn.callback import ScoringMonitor
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
 
 from skextra import TumorCNNClassifier
 from skextra.neural_network._networks._architectures import ARCHITECTURES
+from skextra.neural_network._training._checkpoint import Checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -25,28 +25,27 @@ def digits():
     return images.reshape(-1, 8, 8)[:120], target[:120]
 
 
-class Interrupt:
-    """Stands in for a user who presses Ctrl-C at the end of an epoch."""
+@pytest.fixture
+def interrupt(monkeypatch):
+    """Return a function that fits, with a Ctrl-C of the user's at the end of the first epoch."""
+    save = Checkpoint.save
 
-    def __init__(self, epoch):
-        self.epoch = epoch
+    def save_and_interrupt(self, state):
+        save(self, state)
+        raise KeyboardInterrupt
 
-    def setup(self, estimator, context):
-        pass
+    def fit(classifier, *arrays):
+        with monkeypatch.context() as patch:
+            patch.setattr(Checkpoint, "save", save_and_interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                classifier.fit(*arrays)
 
-    def teardown(self, estimator, context):
-        pass
-
-    def on_fit_task_begin(self, estimator, context):
-        pass
-
-    def on_fit_task_end(self, estimator, context):
-        if context.task_name == "epoch" and estimator.n_iter_ == self.epoch:
-            raise KeyboardInterrupt
+    return fit
 
 
-def epochs_seen(monitor):
-    return sum(row["task_name"] == "epoch" for row in monitor.get_logs().data)
+def epochs_trained(capsys):
+    """Return how many epochs a verbose fit has trained since this was called last."""
+    return sum(line.startswith("epoch ") for line in capsys.readouterr().out.splitlines())
 
 
 PROGRAM = """
@@ -60,7 +59,7 @@ TumorCNNClassifier(
 """
 
 
-def test_a_fit_that_was_killed_ends_with_the_bits_of_an_undisturbed_one(digits, tmp_path):
+def test_a_fit_that_was_killed_ends_with_the_bits_of_an_undisturbed_one(digits, tmp_path, capsys):
     program = subprocess.Popen([sys.executable, "-c", PROGRAM, str(tmp_path)])
     try:
         deadline = time.monotonic() + 100
@@ -76,10 +75,9 @@ def test_a_fit_that_was_killed_ends_with_the_bits_of_an_undisturbed_one(digits, 
     assert 1 <= stopped_after < 30
     undisturbed = TumorCNNClassifier(architecture="resnet", max_epochs=30, random_state=0)
     undisturbed.fit(*digits)
-    resumed = clone(undisturbed).set_params(checkpoint=tmp_path)
-    monitor = ScoringMonitor(scoring="accuracy")
-    resumed.set_callbacks(monitor).fit(*digits)
-    assert epochs_seen(monitor) == 30 - stopped_after
+    resumed = clone(undisturbed).set_params(checkpoint=tmp_path, verbose=1)
+    resumed.fit(*digits)
+    assert epochs_trained(capsys) == 30 - stopped_after
     assert resumed.loss_curve_ == undisturbed.loss_curve_
     assert same_bits(resumed, undisturbed)
     assert list(tmp_path.iterdir()) == []
@@ -101,18 +99,17 @@ def same_bits(classifier, other):
         {"architecture": "mlp", "optimizer": "SGD", "lr_scheduler": "ReduceLROnPlateau"},
     ],
 )
-def test_a_fit_that_goes_on_has_the_bits_of_an_undisturbed_one(digits, tmp_path, parameters):
+def test_a_fit_that_goes_on_has_the_bits_of_an_undisturbed_one(
+    digits, tmp_path, interrupt, capsys, parameters
+):
     classifier = TumorCNNClassifier(max_epochs=4, random_state=0).set_params(**parameters)
     expected = classifier.fit(*digits)
     stopped = TumorCNNClassifier(max_epochs=4, random_state=0, checkpoint=tmp_path)
-    stopped.set_params(**parameters).set_callbacks(Interrupt(epoch=1))
-    with pytest.raises(KeyboardInterrupt):
-        stopped.fit(*digits)
+    interrupt(stopped.set_params(**parameters), *digits)
     assert len(list(tmp_path.iterdir())) == 1
     resumed = TumorCNNClassifier(max_epochs=4, random_state=0, checkpoint=str(tmp_path))
-    monitor = ScoringMonitor(scoring="accuracy")
-    resumed.set_params(**parameters).set_callbacks(monitor).fit(*digits)
-    assert epochs_seen(monitor) == expected.n_iter_ - 1  # the first was not trained again
+    resumed.set_params(verbose=1, **parameters).fit(*digits)
+    assert epochs_trained(capsys) == expected.n_iter_ - 1  # the first was not trained again
     assert same_bits(resumed, expected)
     assert resumed.loss_curve_ == expected.loss_curve_
     assert resumed.validation_scores_ == expected.validation_scores_
@@ -121,14 +118,14 @@ def test_a_fit_that_goes_on_has_the_bits_of_an_undisturbed_one(digits, tmp_path,
 
 
 @pytest.mark.parametrize("change", ["data", "label", "parameter", "weights", "recipe"])
-def test_another_fit_does_not_go_on_from_a_foreign_state(digits, tmp_path, monkeypatch, change):
+def test_another_fit_does_not_go_on_from_a_foreign_state(
+    digits, tmp_path, monkeypatch, interrupt, capsys, change
+):
     images, target = digits[0].copy(), digits[1].copy()
     stopped = TumorCNNClassifier(
         architecture="mlp", max_epochs=3, random_state=0, checkpoint=tmp_path
     )
-    stopped.set_callbacks(Interrupt(epoch=1))
-    with pytest.raises(KeyboardInterrupt):
-        stopped.fit(images, target)
+    interrupt(stopped, images, target)
     (left,) = tmp_path.iterdir()
     parameters, weights = {}, np.ones(len(target))
     if change == "data":
@@ -143,26 +140,21 @@ def test_another_fit_does_not_go_on_from_a_foreign_state(digits, tmp_path, monke
         monkeypatch.setitem(ARCHITECTURES, "mlp", (factory, changed))
     else:
         parameters = {"learning_rate": 0.002}
-    other = TumorCNNClassifier(
-        architecture="mlp", max_epochs=3, random_state=0, checkpoint=tmp_path, **parameters
-    )
-    monitor = ScoringMonitor(scoring="accuracy")
-    other.set_callbacks(monitor).fit(images, target, sample_weight=weights)
-    assert epochs_seen(monitor) == 3
+    other = clone(stopped).set_params(verbose=1, **parameters)
+    other.fit(images, target, sample_weight=weights)
+    assert epochs_trained(capsys) == 3
     assert list(tmp_path.iterdir()) == [left]
 
 
-def test_a_state_that_cannot_be_read_is_told_and_the_fit_starts_anew(digits, tmp_path):
+def test_a_state_that_cannot_be_read_is_told_and_the_fit_starts_anew(digits, tmp_path, interrupt):
     stopped = TumorCNNClassifier(
         architecture="mlp", max_epochs=2, random_state=0, checkpoint=tmp_path
     )
-    stopped.set_callbacks(Interrupt(epoch=1))
-    with pytest.raises(KeyboardInterrupt):
-        stopped.fit(*digits)
+    interrupt(stopped, *digits)
     (path,) = tmp_path.iterdir()
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.warns(UserWarning, match=r"fit-.*cannot be read and is written anew"):
-        stopped.set_callbacks(Interrupt(epoch=-1)).fit(*digits)
+        stopped.fit(*digits)
     assert stopped.n_iter_ == 2
 
 

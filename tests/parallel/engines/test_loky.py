@@ -2,12 +2,18 @@
 
 import os
 import signal
+import threading
+import time
 
 import pytest
+from joblib.externals.loky import ProcessPoolExecutor
+from joblib.externals.loky.backend import get_context
+from joblib.externals.loky.process_executor import ShutdownExecutorError
 
 from skextra.parallel import WorkerCrashError
 from skextra.parallel._engines import local_engine
 from skextra.parallel._engines._loky import LokyEngine
+from skextra.parallel._joblib import end_executor
 from skextra.parallel._scheduling._scheduler import Scheduler
 from tests.parallel.clients import Client, touch_and_wait, written_pid
 
@@ -36,6 +42,21 @@ def test_death_ends_one_worker_and_no_other(scheduler, tmp_path, eventually):
     os.kill(pid, signal.SIGKILL)
     with pytest.raises(WorkerCrashError, match="SIGKILL"):
         client.result()
+
+
+def test_worker_killed_as_it_begins_ends_quietly(monkeypatch):
+    failures = []
+    monkeypatch.setattr(threading, "excepthook", failures.append)
+    executor = ProcessPoolExecutor(max_workers=1, context=get_context("loky"))
+    assert executor.submit(abs, -1).result() == 1
+    thread = executor._executor_manager_thread
+    with monkeypatch.context() as until_it_ends:  # the thread does not hear of the call
+        until_it_ends.setattr(executor._executor_manager_thread_wakeup, "wakeup", lambda: None)
+        future = executor.submit(time.sleep, 30)
+    end_executor(executor, kill=True)
+    assert isinstance(future.exception(timeout=20), ShutdownExecutorError)
+    thread.join(timeout=20)
+    assert failures == []
 
 
 def test_files_shared_with_workers_go_with_engine(scheduler):
