@@ -12,7 +12,7 @@ import pytest
 mpl.use("Agg")
 
 # Whoever imports it is on a system that lacks much.
-collect_ignore = ["other_system.py"]
+collect_ignore = ["other_system.py", "foreign/backend_on_cluster.py"]
 
 
 @pytest.fixture
