@@ -11,7 +11,7 @@ import pytest
 
 mpl.use("Agg")
 
-# Whoever imports it is on a system that lacks much.
+# Whoever imports the first is on a system that lacks much, the second has a cluster as backend.
 collect_ignore = ["other_system.py", "foreign/backend_on_cluster.py"]
 
 
