@@ -17,10 +17,10 @@ from sklearn.utils.validation import validate_data
 
 from skextra._sklearn import floating_dtype, to_numpy
 from skextra.naive_bayes._checks import check_weights, warn_at_caller
-from skextra.naive_bayes._dense import missing_in
 from skextra.naive_bayes._labels import Codes, check_known, classes_in, union
 from skextra.naive_bayes._moments import Moments, empty, merge, place
-from skextra.naive_bayes._rows import moments_of_rows
+from skextra.naive_bayes._moments._dense import missing_in
+from skextra.naive_bayes._moments._rows import moments_of_rows
 
 # So many parts are merged by one task: the depth of the tree against the parts that a worker
 # holds at once.

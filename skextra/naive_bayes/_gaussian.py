@@ -28,16 +28,21 @@ from skextra.naive_bayes._checks import (
     warn_of_moments,
     warn_of_predictions,
 )
-from skextra.naive_bayes._coefficients import Kept, coefficients_of, log_prior_of
 from skextra.naive_bayes._collections import check_features, collect, is_collection
 from skextra.naive_bayes._collections import predict as predict_lazily
 from skextra.naive_bayes._collections import score as score_collection
-from skextra.naive_bayes._differences import are_few, few_rows
 from skextra.naive_bayes._labels import Codes, check_known, classes_in, union
-from skextra.naive_bayes._log_likelihood import joint_log_likelihood
 from skextra.naive_bayes._moments import Moments, merge, place, pooled_variance
-from skextra.naive_bayes._posterior import joint, log_normalise, most_probable, normalise
-from skextra.naive_bayes._rows import moments_of_rows
+from skextra.naive_bayes._moments._rows import moments_of_rows
+from skextra.naive_bayes._prediction._coefficients import Kept, coefficients_of, log_prior_of
+from skextra.naive_bayes._prediction._differences import are_few, few_rows
+from skextra.naive_bayes._prediction._log_likelihood import joint_log_likelihood
+from skextra.naive_bayes._prediction._posterior import (
+    joint,
+    log_normalise,
+    most_probable,
+    normalise,
+)
 from skextra.naive_bayes._state import (
     STATE_VERSION,
     likelihood_of,

@@ -7,9 +7,9 @@ from numpy.testing import assert_allclose
 from scipy import sparse
 
 from skextra.naive_bayes import _blocks
-from skextra.naive_bayes._coefficients import coefficients
-from skextra.naive_bayes._differences import few_rows
-from skextra.naive_bayes._log_likelihood import joint_log_likelihood
+from skextra.naive_bayes._prediction._coefficients import coefficients
+from skextra.naive_bayes._prediction._differences import few_rows
+from skextra.naive_bayes._prediction._log_likelihood import joint_log_likelihood
 
 
 def joint(X, prior, theta, var, weight=None):

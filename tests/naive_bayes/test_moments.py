@@ -7,9 +7,9 @@ from numpy.testing import assert_allclose
 from scipy import sparse
 
 from skextra.naive_bayes import _blocks
-from skextra.naive_bayes._dense import accumulate
 from skextra.naive_bayes._moments import Moments, empty, merge, place, pooled_variance
-from skextra.naive_bayes._sparse_moments import accumulate_sparse
+from skextra.naive_bayes._moments._dense import accumulate
+from skextra.naive_bayes._moments._sparse import accumulate_sparse
 from tests.strategies import problems
 
 

@@ -6,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.special import log_softmax
 
-from skextra.naive_bayes._posterior import (
+from skextra.naive_bayes._prediction._posterior import (
     log_normalise,
     most_probable,
     normalise,

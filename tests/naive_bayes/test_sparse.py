@@ -11,7 +11,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 from skextra import ScratchGaussianNB
-from skextra.naive_bayes import _blocks, _sparse, _sparse_moments
+from skextra.naive_bayes import _blocks, _sparse
+from skextra.naive_bayes._moments import _sparse as _sparse_moments
 from skextra.naive_bayes._sparse import row_parts
 from tests.naive_bayes.comparing import PREDICTIONS, assert_same_model
 from tests.strategies import sparse_states, sparse_twins

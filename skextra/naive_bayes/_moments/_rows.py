@@ -2,8 +2,8 @@
 
 from scipy import sparse
 
-from skextra.naive_bayes._dense import accumulate
-from skextra.naive_bayes._sparse_moments import accumulate_sparse
+from skextra.naive_bayes._moments._dense import accumulate
+from skextra.naive_bayes._moments._sparse import accumulate_sparse
 
 
 def moments_of_rows(X, codes, sample_weight, n_classes, n_jobs=None):

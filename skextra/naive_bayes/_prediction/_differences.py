@@ -3,7 +3,7 @@
 import numpy as np
 
 from skextra.naive_bayes._blocks import BLOCK, blocks
-from skextra.naive_bayes._dense import missing_in
+from skextra.naive_bayes._moments._dense import missing_in
 
 # The coefficients of a large model take as long as the differences of some twenty rows.
 _FEW_ROWS, _LARGE_MODEL = 16, 2**14

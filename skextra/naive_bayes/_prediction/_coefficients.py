@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skextra._sklearn import to_numpy
-from skextra.naive_bayes._differences import silent_pairs
+from skextra.naive_bayes._prediction._differences import silent_pairs
 from skextra.naive_bayes._state import likelihood_of
 
 # (m - c)^2 / v up to here keeps the error of a term near 1e4 * 2^-53, about 1e-12.

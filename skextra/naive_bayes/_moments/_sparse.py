@@ -3,8 +3,8 @@
 import numpy as np
 
 from skextra.naive_bayes._blocks import BLOCK, map_rows
-from skextra.naive_bayes._dense import missing_in
 from skextra.naive_bayes._moments import Moments, divide, two_sum
+from skextra.naive_bayes._moments._dense import missing_in
 from skextra.naive_bayes._sparse import major_part, row_parts
 
 # About what the two passes cost in nanoseconds a stored number.
@@ -15,8 +15,8 @@ _COST = 30.0
 def accumulate_sparse(X, codes, sample_weight, n_classes, n_jobs=None):
     """Return the moments of a CSR or CSC matrix; what it does not store is 0.
 
-    Parameters, result and errors are those of `skextra.naive_bayes._dense.accumulate`. The parts
-    are columns of a CSC matrix that stores each entry once, in order, else rows.
+    Parameters, result and errors are those of `_dense.accumulate`. The parts are columns of a CSC
+    matrix that stores each entry once, in order, else rows.
     """
     is_canonical = X.has_canonical_format
     by_rows = X.format == "csr" or not is_canonical

@@ -7,9 +7,9 @@ from scipy import sparse
 
 from skextra.naive_bayes._blas import multiplies_narrow_matrices
 from skextra.naive_bayes._blocks import blocks, map_rows
-from skextra.naive_bayes._dense import missing_in
-from skextra.naive_bayes._differences import count_undefined, squared_differences
-from skextra.naive_bayes._posterior import normalise, normalise_relative
+from skextra.naive_bayes._moments._dense import missing_in
+from skextra.naive_bayes._prediction._differences import count_undefined, squared_differences
+from skextra.naive_bayes._prediction._posterior import normalise, normalise_relative
 from skextra.naive_bayes._sparse import row_parts
 
 # Up to so many classes of at least so many features vectors are multiplied, 0.33 ns a number for 2

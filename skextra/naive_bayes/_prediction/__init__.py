@@ -1,0 +1,1 @@
+"""Rows to log-likelihoods, and those to probabilities and labels."""
