@@ -43,11 +43,10 @@ _BATCH_SECONDS = 0.03
 _CLUSTER_BATCH_SECONDS = 0.2
 # A cluster without workers gets so many tasks, so that it starts some.
 _MIN_CLUSTER_SLOTS = 2
-
-# joblib's; with it, two batches per worker are handed out at a time.
+# If `pre_dispatch` is joblib's default, fits that share steps are handed out as if there were so
+# many more slots: the session chooses which comes next among those that wait.
 _DEFAULT_PRE_DISPATCH = "2*n_jobs"
-# As if there were so many slots more: where it pays to choose among the fits of a search.
-_N_AHEAD = 1000
+_N_SLOTS_AHEAD = 1000
 
 _call_numbers = itertools.count()
 
@@ -376,7 +375,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         is_long = self.compute_batch_size() == 1
         if is_long and pre_dispatch == _DEFAULT_PRE_DISPATCH and prefix_of_fit(call) is not None:
             self._looks_ahead = True
-            self._dispatch_more(_N_AHEAD)
+            self._dispatch_more(_N_SLOTS_AHEAD)
 
     def retrieve_result_callback(self, out):
         """Return the results of a finished batch, or raise the error that ended it.
@@ -445,7 +444,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         return with_more_limits(environment, share, n_threads is not None)
 
     def _dispatch_more(self, n_slots):
-        """Have joblib hand out more tasks for so many slots, as a cluster has got more."""
+        """Have joblib hand out more tasks, as for so many more slots."""
         arguments = self.parallel, 2 * n_slots  # joblib's pre_dispatch
         threading.Thread(target=dispatch_more, args=arguments, daemon=True).start()
 

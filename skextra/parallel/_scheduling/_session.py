@@ -248,18 +248,22 @@ class Session:
 
 
 def open_session(
-    scheduler, n_workers, options, on_callback_error, sharing=None, recorder=None, **others
+    scheduler,
+    n_workers,
+    options,
+    on_callback_error,
+    sharing=None,
+    recorder=None,
+    shares_steps=False,
 ):
     """Return a session; it costs nothing before its first batch.
 
     Parameters
     ----------
-    scheduler, n_workers, options, sharing, recorder
+    scheduler, n_workers, options, sharing, recorder, shares_steps
         As in `Session`.
     on_callback_error : callable
         Called with an error that the callback of a batch raised.
-    **others : dict
-        Further arguments of `Session`.
     """
     delivery = Delivery(recorder, on_callback_error)
-    return Session(scheduler, n_workers, options, delivery, sharing, recorder, **others)
+    return Session(scheduler, n_workers, options, delivery, sharing, recorder, shares_steps)

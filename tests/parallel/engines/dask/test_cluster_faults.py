@@ -2,6 +2,7 @@
 
 import _thread
 import os
+import platform
 import sys
 import threading
 import time
@@ -119,7 +120,7 @@ def test_two_clients_work_at_once(cluster, client):
 
 
 def test_node_of_another_version_is_refused(client, monkeypatch):
-    versions = {"python": "3.11.0", "numpy": "1.0"}
+    versions = {"python": platform.python_version(), "numpy": "1.0"}
     monkeypatch.setattr("skextra.parallel._engines._dask._engine.versions", lambda: versions)
     with pytest.raises(RuntimeError, match=rf"node tcp://.* has numpy {np.__version__}.* 1\.0"):
         on(client)([delayed(abs)(-1)])

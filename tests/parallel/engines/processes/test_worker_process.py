@@ -188,8 +188,10 @@ def test_exit_with_inherited_pipes_does_not_hang(run_script):
 def test_fork_of_parent_gets_its_own_workers(run_script, eventually):
     script = run_script(
         """
-        import os
+        import os, warnings
         import skextra
+        # Python 3.12 and later warn of each fork of a program that has threads.
+        warnings.filterwarnings("ignore", "This process", DeprecationWarning)
         from joblib import Parallel, delayed
         def call():
             parallel = Parallel(n_jobs=2, backend="skextra")
