@@ -4,6 +4,7 @@ A process that finds this file as ``sitecustomize`` is on such a system from its
 the processes that it starts.
 """
 
+import asyncio  # noqa: F401  first: on a POSIX system it asks for os.sysconf from Python 3.13 on
 import builtins
 import errno
 import fcntl

@@ -78,10 +78,18 @@ def test_program_without_what_a_system_may_lack_runs(tmp_path, missing):
     assert not shared_memory_of(printed.split()[0])
 
 
+def _can_import_socket_after(remove, folder):
+    folder.mkdir()
+    command = [sys.executable, "-c", remove + "import socket"]
+    return subprocess.run(command, cwd=folder, capture_output=True).returncode == 0
+
+
 @pytest.mark.parametrize("when", ["before", "between"])
 def test_program_whose_directory_was_removed_runs(tmp_path, when):
     remove = "import os, shutil\nshutil.rmtree(os.getcwd())\n"
     (tmp_path / "gone").mkdir()
+    if when == "before" and not _can_import_socket_after(remove, tmp_path / "other"):
+        pytest.skip("Python 3.13.0 cannot import socket in a directory that was removed")
     program = remove + CALL if when == "before" else CALL + remove + CALL
     printed = run([sys.executable, "-c", program], tmp_path / "gone").splitlines()
     check("\n".join(printed[-2:]))
