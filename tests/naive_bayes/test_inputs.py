@@ -207,7 +207,7 @@ def test_the_active_backend_of_joblib_does_the_work(monkeypatch):
     calls = []
     run = joblib.Parallel.__call__
     monkeypatch.setattr(joblib.Parallel, "__call__", lambda *args: calls.append(1) or run(*args))
-    X = np.random.default_rng(0).normal(size=(400_000, 4))
+    X = np.random.default_rng(0).normal(size=(800_000, 4))
     y = np.arange(len(X)) % 2
     with joblib.parallel_config("skextra", n_jobs=2):
         model = ScratchGaussianNB().fit(X, y)
