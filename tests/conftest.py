@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import os
+import signal
 
 # Threads that wait by spinning make tests many times slower on a machine with other work.
 # OpenMP looks at it once, when torch or scikit-learn loads it.
@@ -10,6 +11,10 @@ import matplotlib as mpl
 import pytest
 
 mpl.use("Agg")
+
+# A shell without job control has what it starts in the background ignore SIGINT, and so would
+# everything that tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Whoever imports the first is on a system that lacks much, the second has a cluster as backend.
 collect_ignore = ["other_system.py", "foreign/backend_on_cluster.py"]
