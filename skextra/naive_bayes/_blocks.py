@@ -26,8 +26,8 @@ _THREADED_BLOCK = 2**18
 _ALL_BLOCKS = 2**19
 _SMALLEST_BLOCK = 2**13
 # Starting a thread and waiting for it takes 0.1 to 0.2 ms, the interpreter's lock about as much
-# again, and far more beside busy processes: each thread is to have this many nanoseconds. Where two
-# cores are threads of one, as on many cloud servers, less work was slower in two than in one.
+# again, and far more beside busy processes: each thread is to have this many nanoseconds. Where
+# two cores are threads of one, as on many cloud servers, less work was slower in two than in one.
 _WORTH_A_THREAD = 2e6
 # Threads fetch their next part when they are done with one, so that a core that another process
 # uses too delays the end by one part, not by half of all rows. Each part makes its own buffers.
