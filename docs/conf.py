@@ -1,8 +1,12 @@
 import os
+import re
 import tempfile
 import zlib
 from importlib.metadata import version as installed_version
 from pathlib import Path
+
+from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
 
 # Progress bars in the output of examples are cut at the width of a terminal.
 os.environ.setdefault("COLUMNS", "110")
@@ -18,7 +22,6 @@ extensions = [
     "sphinx.ext.doctest",
     "sphinx.ext.extlinks",
     "sphinx.ext.intersphinx",
-    "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
     "numpydoc",
     "sphinx_design",
@@ -28,6 +31,7 @@ exclude_patterns = ["_build", "examples", "templates"]
 templates_path = ["templates"]
 html_theme = "pydata_sphinx_theme"
 html_title = "skextra"
+html_math_renderer = "mathml"  # see `setup`
 # The first page needs no list of its own pages: all its width is for code and picture.
 html_sidebars = {"index": []}
 html_static_path = ["_static"]
@@ -85,3 +89,25 @@ sphinx_gallery_conf = {
     # What a last line returns is shown only if it says something: displays and artists do not.
     "ignore_repr_types": r"matplotlib|skextra\.inspection|LeakageReport|class 'list'",
 }
+
+
+def _mathml(node, **options):
+    tex = node.astext()
+    if re.search(r"\\frac[^{]", tex):
+        raise ValueError(f"{tex}: docutils takes \\frac12 for 12 over what follows")
+    return tex2mathml(tex, **options)
+
+
+def _add_formula(self, node):
+    self.body.append(_mathml(node))
+    raise nodes.SkipNode
+
+
+def _add_displayed_formula(self, node):
+    self.body.append(f'<div class="math">{_mathml(node, as_block=True)}</div>')
+    raise nodes.SkipNode
+
+
+def setup(app):
+    """Have formulas written as MathML, which browsers draw without a script from elsewhere."""
+    app.add_html_math_renderer("mathml", (_add_formula, None), (_add_displayed_formula, None))

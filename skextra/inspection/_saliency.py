@@ -77,7 +77,7 @@ class SaliencyDisplay:
     .. math::
 
         L = \max\Bigl(0, \sum_k \alpha_k A^k\Bigr), \qquad
-        \alpha_k = \frac1Z \sum_{i,j} \frac{\partial s_c}{\partial A^k_{ij}},
+        \alpha_k = \frac{1}{Z} \sum_{i,j} \frac{\partial s_c}{\partial A^k_{ij}},
 
     enlarged to the image and divided by its maximum. Where nothing speaks for the class, the map
     is 0 everywhere.

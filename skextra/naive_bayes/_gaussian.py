@@ -108,7 +108,7 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
 
     .. math::
 
-        \log P(k, x) = \log \pi_k - \frac12 \sum_j
+        \log P(k, x) = \log \pi_k - \frac{1}{2} \sum_j
         \left[ \log 2 \pi \sigma^2_{kj} + \frac{(x_j - \mu_{kj})^2}{\sigma^2_{kj}} \right].
 
     A missing :math:`x_j` is left out of the moments of its feature and of the sum over :math:`j`,
