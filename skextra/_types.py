@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
+from torch import Tensor
 from torch.nn import Module
 
 # Arrays of any namespace, tables, sparse matrices and collections of Dask have no type in common.
@@ -18,3 +19,4 @@ FilePath: TypeAlias = str | PathLike[str]
 RandomState: TypeAlias = int | np.random.RandomState | None
 AxesLike: TypeAlias = Axes | Sequence[Any] | np.ndarray
 NetworkMaker: TypeAlias = Callable[..., Module]
+Augmentation: TypeAlias = Callable[[Tensor], Tensor]

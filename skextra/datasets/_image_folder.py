@@ -29,6 +29,8 @@ from skextra.datasets._load_parameters import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from skextra._types import FilePath, Names
 
 
@@ -50,14 +52,14 @@ if TYPE_CHECKING:
     prefer_skip_nested_validation=True,
 )
 def load_image_folder(
-    container_path: FilePath | list[FilePath] | tuple[FilePath, ...],
+    container_path: FilePath | Sequence[FilePath],
     *,
     categories: Names | None = None,
     exclude: Names | None = None,
     image_size: int | tuple[int, int] | None = None,
     keep_aspect: bool = False,
     mode: Literal["L", "RGB"] = "L",
-    value_range: tuple[float, float] | list[float] | None = None,
+    value_range: tuple[float, float] | None = None,
     on_error: Literal["raise", "warn", "skip"] = "raise",
     return_X_y: bool = False,
     n_jobs: int | None = None,

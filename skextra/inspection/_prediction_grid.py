@@ -222,9 +222,7 @@ class PredictionGridDisplay:
         display = cls(images, y_pred=y_pred, y_true=y_true, confidence=confidence, names=names)
         return display.plot(n_images=n_images, n_columns=n_columns, ax=ax)
 
-    def plot(
-        self, *, n_images: int = 12, n_columns: int = 6, ax: AxesLike | None = None
-    ) -> Self:
+    def plot(self, *, n_images: int = 12, n_columns: int = 6, ax: AxesLike | None = None) -> Self:
         """Draw.
 
         Parameters

@@ -122,9 +122,7 @@ def save_model(classifier: TumorCNNClassifier, path: FilePath) -> None:
     write(path, description, tensors)
 
 
-def load_model(
-    path: FilePath, *, architecture: NetworkMaker | None = None
-) -> TumorCNNClassifier:
+def load_model(path: FilePath, *, architecture: NetworkMaker | None = None) -> TumorCNNClassifier:
     """Read a classifier that `save_model` has written.
 
     Parameters

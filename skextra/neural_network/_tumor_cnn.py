@@ -77,11 +77,11 @@ if TYPE_CHECKING:
     from typing import Self
 
     from numpy.typing import ArrayLike, NDArray
-    from skorch import NeuralNet
     from sklearn.frozen import FrozenEstimator
     from sklearn.utils import Tags
+    from skorch import NeuralNet
 
-    from skextra._types import FilePath, NetworkMaker, RandomState
+    from skextra._types import Augmentation, FilePath, NetworkMaker, RandomState
 
 _AUTO = StrOptions({"auto"})
 _RECIPE_PARAMETERS = (
@@ -316,7 +316,7 @@ class TumorCNNClassifier(
         self,
         *,
         architecture: str | NetworkMaker = "resnet",
-        image_shape: tuple[int, ...] | list[int] | None = None,
+        image_shape: tuple[int, ...] | None = None,
         image_size: int | Literal["auto"] = "auto",
         max_epochs: int | Literal["auto"] = "auto",
         batch_size: int | Literal["auto"] = "auto",
@@ -326,8 +326,8 @@ class TumorCNNClassifier(
         lr_scheduler: str | Callable[..., Any] | None = "auto",
         dropout: float | Literal["auto"] = "auto",
         label_smoothing: float | Literal["auto"] = "auto",
-        augmentation: Literal["affine", "scan", "auto"] | Callable[[torch.Tensor], torch.Tensor] | None = "auto",
-        class_weight: dict[Any, float] | Literal["balanced"] | None = None,
+        augmentation: Literal["affine", "scan", "auto"] | Augmentation | None = "auto",
+        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 10,
@@ -365,9 +365,7 @@ class TumorCNNClassifier(
 
     @with_callbacks
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> Self:
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train the network on images X of classes y.
 
         Parameters

@@ -362,9 +362,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         if self._recorder is not None:
             self._recorder.end_call()
 
-    def submit(
-        self, func: BatchedCalls, callback: Callable[[Any], Any] | None = None
-    ) -> Any:
+    def submit(self, func: BatchedCalls, callback: Callable[[Any], Any] | None = None) -> Any:
         """Queue a batch of tasks.
 
         Parameters
