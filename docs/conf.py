@@ -74,6 +74,7 @@ intersphinx_mapping = {name: (address, (None, _NONE)) for name, address in _OTHE
 intersphinx_timeout = 5
 
 autosummary_generate = True
+autodoc_typehints = "none"  # the docstrings say the types, and signatures stay short
 numpydoc_class_members_toctree = False
 numpydoc_show_class_members = False
 extlinks = {"doi": ("https://doi.org/%s", "doi:%s")}

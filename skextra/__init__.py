@@ -35,17 +35,18 @@ __all__ = [
 
 _SUBMODULES = ("datasets", "inspection", "naive_bayes", "neural_network", "parallel")
 
-__getattr__ = lazy_attributes(
-    "skextra",
-    {
-        "ScratchGaussianNB": "skextra.naive_bayes",
-        "TumorCNNClassifier": "skextra.neural_network",
-        **{name: f"skextra.{name}" for name in _SUBMODULES},
-    },
-)
+if not TYPE_CHECKING:  # to a type checker it would mean that there is an attribute of any name
+    __getattr__ = lazy_attributes(
+        "skextra",
+        {
+            "ScratchGaussianNB": "skextra.naive_bayes",
+            "TumorCNNClassifier": "skextra.neural_network",
+            **{name: f"skextra.{name}" for name in _SUBMODULES},
+        },
+    )
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return __all__
 
 

@@ -1,12 +1,15 @@
 """Say what a folder of images holds: ``python -m skextra.datasets path/to/scans``."""
 
+from __future__ import annotations
+
 import argparse
 import sys
+from collections.abc import Sequence
 
 from skextra.datasets._folder_report import FolderReport
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     """Print the report and write the contact sheet; return the exit status.
 
     Parameters

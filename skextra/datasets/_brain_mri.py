@@ -1,12 +1,20 @@
 """Synthetic axial brain slices of the four classes of the public brain tumour set."""
 
+from __future__ import annotations
+
 from numbers import Integral, Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.ndimage import zoom
 from sklearn.utils import check_random_state
 
 from skextra._sklearn import Interval, validate_params
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from skextra._types import RandomState
 
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
 
@@ -23,7 +31,13 @@ _BRAIN_EDGE = 0.85
     },
     prefer_skip_nested_validation=True,
 )
-def make_brain_mri(n_samples=400, *, image_size=128, noise=0.05, random_state=None):
+def make_brain_mri(
+    n_samples: int = 400,
+    *,
+    image_size: int = 128,
+    noise: float = 0.05,
+    random_state: RandomState = None,
+) -> tuple[NDArray[np.uint8], NDArray[np.str_]]:
     """Make synthetic brain slices of four classes, three with a tumour.
 
     Each slice is a schematic head seen from above, nose up: a bright scalp around a dark skull, a

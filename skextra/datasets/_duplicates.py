@@ -1,6 +1,9 @@
 """Group images that are nearly the same, so that no split parts them."""
 
+from __future__ import annotations
+
 from numbers import Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -8,6 +11,9 @@ from scipy.sparse.csgraph import connected_components
 
 from skextra._sklearn import Interval, validate_params
 from skextra.datasets._thumbnails import check_images, standardised_thumbnails
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 _ROWS_PER_BLOCK = 1024
 # Unit vectors of 1024 float32 numbers have products right to about a millionth.
@@ -21,7 +27,7 @@ MARGIN = 1e-6
     },
     prefer_skip_nested_validation=True,
 )
-def near_duplicate_groups(images, *, threshold=0.95):
+def near_duplicate_groups(images: ArrayLike, *, threshold: float = 0.95) -> NDArray[np.int64]:
     """Group images whose thumbnails correlate.
 
     Two images are near duplicates if their gray 32x32 thumbnails have a Pearson correlation of

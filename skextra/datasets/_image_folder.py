@@ -1,8 +1,11 @@
 """Load folders of images, one folder a class, into one array."""
 
+from __future__ import annotations
+
 import os
 from contextlib import nullcontext
 from numbers import Integral
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -25,6 +28,11 @@ from skextra.datasets._load_parameters import (
     list_of_paths,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from skextra._types import FilePath, Names
+
 
 @validate_params(
     {
@@ -44,20 +52,20 @@ from skextra.datasets._load_parameters import (
     prefer_skip_nested_validation=True,
 )
 def load_image_folder(
-    container_path,
+    container_path: FilePath | Sequence[FilePath],
     *,
-    categories=None,
-    exclude=None,
-    image_size=None,
-    keep_aspect=False,
-    mode="L",
-    value_range=None,
-    on_error="raise",
-    return_X_y=False,
-    n_jobs=None,
-    mmap=None,
-    verbose=0,
-):
+    categories: Names | None = None,
+    exclude: Names | None = None,
+    image_size: int | tuple[int, int] | None = None,
+    keep_aspect: bool = False,
+    mode: Literal["L", "RGB"] = "L",
+    value_range: tuple[float, float] | None = None,
+    on_error: Literal["raise", "warn", "skip"] = "raise",
+    return_X_y: bool = False,
+    n_jobs: int | None = None,
+    mmap: FilePath | None = None,
+    verbose: int = 0,
+) -> Any:  # a union would have each caller say which of the four it is
     """Load images with folder names as classes.
 
     The folder is laid out as for :func:`sklearn.datasets.load_files`::

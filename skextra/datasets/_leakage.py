@@ -1,12 +1,23 @@
 """Which test images have a near duplicate in training."""
 
+from __future__ import annotations
+
 from numbers import Real
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from skextra._sklearn import Interval, validate_params
 from skextra.datasets._duplicates import MARGIN
 from skextra.datasets._thumbnails import check_images, standardised_thumbnails
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike, NDArray
+
+    from skextra._types import AxesLike, Names
 
 _ROWS_PER_BLOCK = 1024
 _PAIRS_PER_TEXT = 10
@@ -20,7 +31,12 @@ _PAIRS_PER_TEXT = 10
     },
     prefer_skip_nested_validation=True,
 )
-def leakage_report(train, test, *, threshold=0.95):
+def leakage_report(
+    train: ArrayLike | dict[str, Any],
+    test: ArrayLike | dict[str, Any],
+    *,
+    threshold: float = 0.95,
+) -> LeakageReport:
     """Find the test images that have a near duplicate in training.
 
     A score on such images rewards memory. The report counts them, shows each with its most alike
@@ -129,7 +145,22 @@ class LeakageReport:
     (1, [False, True], [[1, 1]])
     """
 
-    def __init__(self, *, leaked, pairs, correlations, threshold, images, names):
+    n_train: int
+    n_test: int
+    n_leaked: int
+    figure_: Figure
+    axes_: np.ndarray
+
+    def __init__(
+        self,
+        *,
+        leaked: NDArray[np.bool_],
+        pairs: NDArray[np.int64],
+        correlations: NDArray[np.float64],
+        threshold: float,
+        images: tuple[np.ndarray, np.ndarray],
+        names: tuple[Names, Names],
+    ) -> None:
         self.leaked = leaked
         self.pairs = pairs
         self.correlations = correlations
@@ -139,7 +170,7 @@ class LeakageReport:
         self.n_train, self.n_test = (len(part) for part in images)
         self.n_leaked = len(pairs)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         share = 100 * self.n_leaked / self.n_test
         lines = [
             f"{self.n_leaked} of {self.n_test} test images ({share:.1f} %) "
@@ -155,7 +186,7 @@ class LeakageReport:
             lines.append(f"  and {self.n_leaked - _PAIRS_PER_TEXT} more")
         return "\n".join(lines)
 
-    def plot(self, *, n_pairs=6, ax=None):
+    def plot(self, *, n_pairs: int = 6, ax: AxesLike | None = None) -> Self:
         """Draw pairs, each test image above its training image.
 
         Parameters

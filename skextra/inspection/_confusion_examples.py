@@ -1,11 +1,23 @@
 """ConfusionExamplesDisplay: a confusion matrix whose cells each show an image."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from skextra._drawing import VERMILION, Captions, as_images, picture_grid, show_image
 from skextra.inspection._classes import check_labels, names_of
 from skextra.inspection._estimators import innermost
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
+
+    from skextra._types import AxesLike, Names
 
 
 class ConfusionExamplesDisplay:
@@ -53,14 +65,33 @@ class ConfusionExamplesDisplay:
     >>> plt.close()
     """
 
-    def __init__(self, images, *, counts, examples, class_names):
+    figure_: Figure
+    axes_: np.ndarray
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        *,
+        counts: np.ndarray,
+        examples: np.ndarray,
+        class_names: list[str],
+    ) -> None:
         self.images = images
         self.counts = counts
         self.examples = examples
         self.class_names = class_names
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, class_names=None, image_shape=None, ax=None):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: ArrayLike,
+        y: ArrayLike,
+        *,
+        class_names: Names | None = None,
+        image_shape: tuple[int, ...] | None = None,
+        ax: AxesLike | None = None,
+    ) -> Self:
         """Predict with a fitted classifier and draw.
 
         Parameters
@@ -106,8 +137,16 @@ class ConfusionExamplesDisplay:
 
     @classmethod
     def from_predictions(
-        cls, X, y_true, y_pred, *, labels=None, class_names=None, image_shape=None, ax=None
-    ):
+        cls,
+        X: ArrayLike,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        *,
+        labels: ArrayLike | None = None,
+        class_names: Names | None = None,
+        image_shape: tuple[int, ...] | None = None,
+        ax: AxesLike | None = None,
+    ) -> Self:
         """Draw images with predictions made elsewhere.
 
         Parameters
@@ -185,7 +224,7 @@ class ConfusionExamplesDisplay:
         )
         return display.plot(ax=ax)
 
-    def plot(self, *, ax=None):
+    def plot(self, *, ax: AxesLike | None = None) -> Self:
         """Draw.
 
         Parameters

@@ -1,5 +1,9 @@
 """GaussianDensityDisplay: the bells of Gaussian naive Bayes over the data they stand for."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
@@ -7,6 +11,16 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted
 from skextra._drawing import class_looks, divide, fit_labels, ink, legend, one_line
 from skextra._sklearn import to_numpy
 from skextra.inspection._classes import check_labels, names_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Self
+
+    from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
+    from matplotlib.lines import Line2D
+
+    from skextra._types import AxesLike, Data, Names
 
 _GRID_POINTS = 200
 _BINS = 20
@@ -74,7 +88,22 @@ class GaussianDensityDisplay:
     >>> plt.close()
     """
 
-    def __init__(self, values, codes, *, classes, means, variances, priors, feature_names):
+    figure_: Figure
+    axes_: np.ndarray
+    lines_: list[list[Line2D]]
+    legend_: Legend
+
+    def __init__(
+        self,
+        values: np.ndarray,
+        codes: np.ndarray,
+        *,
+        classes: np.ndarray,
+        means: np.ndarray,
+        variances: np.ndarray,
+        priors: np.ndarray,
+        feature_names: Names,
+    ) -> None:
         self.values = values
         self.codes = codes
         self.classes = classes
@@ -85,8 +114,16 @@ class GaussianDensityDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, y, *, features=None, feature_names=None, class_names=None, ax=None
-    ):
+        cls,
+        estimator: Any,
+        X: Data,
+        y: Data,
+        *,
+        features: Sequence[int | str] | np.ndarray | None = None,
+        feature_names: Names | None = None,
+        class_names: Names | None = None,
+        ax: AxesLike | None = None,
+    ) -> Self:
         """Draw a fitted Gaussian naive Bayes model over rows.
 
         Parameters
@@ -157,7 +194,7 @@ class GaussianDensityDisplay:
         )
         return display.plot(ax=ax)
 
-    def plot(self, *, ax=None):
+    def plot(self, *, ax: AxesLike | None = None) -> Self:
         """Draw.
 
         Parameters

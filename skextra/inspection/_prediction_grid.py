@@ -1,11 +1,23 @@
 """PredictionGridDisplay: images with their true and predicted class, mistakes first."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from skextra._drawing import VERMILION, Captions, as_images, picture_grid, show_image
 from skextra.inspection._classes import check_labels, names_of
 from skextra.inspection._estimators import innermost
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
+
+    from skextra._types import AxesLike, Names
 
 
 class PredictionGridDisplay:
@@ -57,7 +69,19 @@ class PredictionGridDisplay:
     >>> plt.close()
     """
 
-    def __init__(self, images, *, y_pred, y_true=None, confidence=None, names=None):
+    figure_: Figure
+    axes_: np.ndarray
+    shown_: np.ndarray
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        *,
+        y_pred: np.ndarray,
+        y_true: np.ndarray | None = None,
+        confidence: np.ndarray | None = None,
+        names: dict[Any, str] | None = None,
+    ) -> None:
         self.images = images
         self.y_pred = y_pred
         self.y_true = y_true
@@ -67,16 +91,16 @@ class PredictionGridDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        y=None,
+        estimator: Any,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
         *,
-        class_names=None,
-        n_images=12,
-        n_columns=6,
-        image_shape=None,
-        ax=None,
-    ):
+        class_names: Names | None = None,
+        n_images: int = 12,
+        n_columns: int = 6,
+        image_shape: tuple[int, ...] | None = None,
+        ax: AxesLike | None = None,
+    ) -> Self:
         """Predict with a fitted classifier and draw.
 
         Parameters
@@ -131,17 +155,17 @@ class PredictionGridDisplay:
     @classmethod
     def from_predictions(
         cls,
-        X,
-        y_true,
-        y_pred,
+        X: ArrayLike,
+        y_true: ArrayLike | None,
+        y_pred: ArrayLike,
         *,
-        labels=None,
-        class_names=None,
-        n_images=12,
-        n_columns=6,
-        image_shape=None,
-        ax=None,
-    ):
+        labels: ArrayLike | None = None,
+        class_names: Names | None = None,
+        n_images: int = 12,
+        n_columns: int = 6,
+        image_shape: tuple[int, ...] | None = None,
+        ax: AxesLike | None = None,
+    ) -> Self:
         """Draw images with predictions made elsewhere.
 
         Parameters
@@ -198,7 +222,7 @@ class PredictionGridDisplay:
         display = cls(images, y_pred=y_pred, y_true=y_true, confidence=confidence, names=names)
         return display.plot(n_images=n_images, n_columns=n_columns, ax=ax)
 
-    def plot(self, *, n_images=12, n_columns=6, ax=None):
+    def plot(self, *, n_images: int = 12, n_columns: int = 6, ax: AxesLike | None = None) -> Self:
         """Draw.
 
         Parameters

@@ -1,10 +1,24 @@
 """ReliabilityDisplay: whether probabilities are what they say, for any number of classes."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d
 
 from skextra._drawing import BLUE, class_looks, divide, fit_labels, ink, legend
 from skextra.inspection._classes import check_labels, names_of
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
+    from matplotlib.lines import Line2D
+    from numpy.typing import ArrayLike
+
+    from skextra._types import AxesLike, Data, Names
 
 _MAX_CURVES = 7  # as many as there are colours
 
@@ -83,7 +97,22 @@ class ReliabilityDisplay:
     >>> plt.close()
     """
 
-    def __init__(self, *, confidence, accuracy, counts, class_curves, class_ece, class_names):
+    ece_: float
+    figure_: Figure
+    axes_: np.ndarray
+    lines_: list[Line2D]
+    legend_: Legend
+
+    def __init__(
+        self,
+        *,
+        confidence: np.ndarray,
+        accuracy: np.ndarray,
+        counts: np.ndarray,
+        class_curves: list[tuple[np.ndarray, np.ndarray]],
+        class_ece: np.ndarray,
+        class_names: list[str],
+    ) -> None:
         self.confidence = confidence
         self.accuracy = accuracy
         self.counts = counts
@@ -92,7 +121,16 @@ class ReliabilityDisplay:
         self.class_names = class_names
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, n_bins=15, class_names=None, ax=None):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Data,
+        y: ArrayLike,
+        *,
+        n_bins: int = 15,
+        class_names: Names | None = None,
+        ax: AxesLike | None = None,
+    ) -> Self:
         """Predict probabilities with a fitted classifier and draw.
 
         Parameters
@@ -138,8 +176,15 @@ class ReliabilityDisplay:
 
     @classmethod
     def from_predictions(
-        cls, y_true, y_prob, *, labels=None, n_bins=15, class_names=None, ax=None
-    ):
+        cls,
+        y_true: ArrayLike,
+        y_prob: ArrayLike,
+        *,
+        labels: ArrayLike | None = None,
+        n_bins: int = 15,
+        class_names: Names | None = None,
+        ax: AxesLike | None = None,
+    ) -> Self:
         """Draw probabilities that were predicted elsewhere.
 
         Parameters
@@ -192,7 +237,7 @@ class ReliabilityDisplay:
         )
         return display.plot(ax=ax)
 
-    def plot(self, *, ax=None):
+    def plot(self, *, ax: AxesLike | None = None) -> Self:
         """Draw.
 
         Parameters

@@ -1,6 +1,9 @@
 """SaliencyDisplay: which part of an image speaks for a class."""
 
+from __future__ import annotations
+
 from numbers import Integral
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
@@ -18,6 +21,15 @@ from skextra._drawing import (
 from skextra.inspection._classes import check_labels, names_of
 from skextra.inspection._estimators import innermost, rows_like
 from skextra.inspection._heatmaps import grad_cam_maps, target_codes
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from matplotlib.colorbar import Colorbar
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
+
+    from skextra._types import AxesLike, Names
 
 _METHODS = ("grad_cam", "occlusion")
 
@@ -107,9 +119,22 @@ class SaliencyDisplay:
     >>> plt.close()
     """
 
+    names: dict[Any, str]
+    figure_: Figure
+    axes_: np.ndarray
+    colorbar_: Colorbar
+
     def __init__(
-        self, images, heatmaps, *, method, targets, probabilities, y_true=None, names=None
-    ):
+        self,
+        images: np.ndarray,
+        heatmaps: np.ndarray,
+        *,
+        method: Literal["grad_cam", "occlusion"],
+        targets: np.ndarray,
+        probabilities: np.ndarray,
+        y_true: np.ndarray | None = None,
+        names: dict[Any, str] | None = None,
+    ) -> None:
         self.images = images
         self.heatmaps = heatmaps
         self.method = method
@@ -121,19 +146,19 @@ class SaliencyDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        y=None,
+        estimator: Any,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
         *,
-        method="grad_cam",
-        target=None,
-        class_names=None,
-        layer=None,
-        patch_size=None,
-        stride=None,
-        image_shape=None,
-        ax=None,
-    ):
+        method: Literal["grad_cam", "occlusion"] = "grad_cam",
+        target: Any = None,
+        class_names: Names | None = None,
+        layer: str | None = None,
+        patch_size: int | None = None,
+        stride: int | None = None,
+        image_shape: tuple[int, ...] | None = None,
+        ax: AxesLike | None = None,
+    ) -> Self:
         """Explain the predictions of a fitted classifier and draw.
 
         Parameters
@@ -220,7 +245,7 @@ class SaliencyDisplay:
         )
         return display.plot(ax=ax)
 
-    def plot(self, *, ax=None):
+    def plot(self, *, ax: AxesLike | None = None) -> Self:
         """Draw.
 
         Parameters

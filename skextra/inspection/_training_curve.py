@@ -1,12 +1,24 @@
 """TrainingCurveDisplay: how a network's training went."""
 
+from __future__ import annotations
+
 from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skextra._drawing import BLUE, GREEN, VERMILION, divide, fit_labels, ink
 from skextra.inspection._estimators import innermost
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Self
+
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    from skextra._types import AxesLike
 
 _MARKERS_UP_TO = 60
 
@@ -56,16 +68,25 @@ class TrainingCurveDisplay:
     >>> plt.close()
     """
 
+    figure_: Figure
+    axes_: np.ndarray
+    lines_: list[Line2D]
+
     def __init__(
-        self, loss_curve, *, validation_scores=None, learning_rates=None, best_epoch=None
-    ):
+        self,
+        loss_curve: Sequence[float] | np.ndarray,
+        *,
+        validation_scores: Sequence[float] | np.ndarray | None = None,
+        learning_rates: Sequence[float] | np.ndarray | None = None,
+        best_epoch: int | None = None,
+    ) -> None:
         self.loss_curve = loss_curve
         self.validation_scores = validation_scores
         self.learning_rates = learning_rates
         self.best_epoch = best_epoch
 
     @classmethod
-    def from_estimator(cls, estimator, *, ax=None):
+    def from_estimator(cls, estimator: Any, *, ax: AxesLike | None = None) -> Self:
         """Draw the training of a fitted classifier.
 
         Parameters
@@ -110,7 +131,7 @@ class TrainingCurveDisplay:
         )
         return display.plot(ax=ax)
 
-    def plot(self, *, ax=None):
+    def plot(self, *, ax: AxesLike | None = None) -> Self:
         """Draw.
 
         Parameters

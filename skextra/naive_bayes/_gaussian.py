@@ -1,7 +1,10 @@
 """ScratchGaussianNB: validation, priors, Bayes' rule, fitted attributes."""
 
+from __future__ import annotations
+
 from functools import partial
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
@@ -50,6 +53,14 @@ from skextra.naive_bayes._state import (
     upgraded,
     variance_of,
 )
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from numpy.typing import ArrayLike
+    from sklearn.utils import Tags
+
+    from skextra._types import Data, Predicted
 
 
 class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
@@ -154,12 +165,27 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         "n_jobs": [Integral, None],
     }
 
-    def __init__(self, *, priors=None, var_smoothing=1e-9, n_jobs=None):
+    class_count_: np.ndarray
+    class_prior_: np.ndarray
+    classes_: np.ndarray
+    epsilon_: float
+    theta_: np.ndarray
+    var_: np.ndarray
+    n_features_in_: int
+    feature_names_in_: np.ndarray
+
+    def __init__(
+        self,
+        *,
+        priors: ArrayLike | None = None,
+        var_smoothing: float = 1e-9,
+        n_jobs: int | None = None,
+    ) -> None:
         self.priors = priors
         self.var_smoothing = var_smoothing
         self.n_jobs = n_jobs
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X: Data, y: Data, sample_weight: Data | None = None) -> Self:
         """Fit to rows X of classes y, forgetting what was fitted before.
 
         Parameters
@@ -192,7 +218,13 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
             classes = from_numpy(classes_in(to_numpy(y)), y)
             return self._update(X, y, classes, sample_weight, None)
 
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    def partial_fit(
+        self,
+        X: Data,
+        y: Data,
+        classes: ArrayLike | None = None,
+        sample_weight: Data | None = None,
+    ) -> Self:
         """Add rows X of classes y to what was fitted before.
 
         Parameters
@@ -235,7 +267,7 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
                 return self._keep(self.classes_, moments, past)
             return self._update(X, y, self.classes_, sample_weight, past)
 
-    def merge(self, other):
+    def merge(self, other: ScratchGaussianNB) -> Self:
         """Add what another fitted model has seen.
 
         Classes that only one of the two knows are kept. The parameters stay those of this model.
@@ -279,7 +311,7 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
             warn_of_moments(self, Moments(*self._moments))
         return self
 
-    def predict_joint_log_proba(self, X):
+    def predict_joint_log_proba(self, X: Data) -> Predicted:
         """Return log P(class, row) for each row of X.
 
         Parameters
@@ -294,7 +326,7 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         """
         return self._predict(X, joint, "predict_joint_log_proba")
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: Data) -> Predicted:
         """Return log P(class | row) for each row of X.
 
         Parameters
@@ -309,7 +341,7 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         """
         return self._predict(X, log_normalise, "predict_log_proba")
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Data) -> Predicted:
         """Return P(class | row) for each row of X.
 
         Parameters
@@ -324,7 +356,7 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         """
         return self._predict(X, normalise, "predict_proba")
 
-    def predict(self, X):
+    def predict(self, X: Data) -> Predicted:
         """Return the most probable class of each row of X.
 
         Parameters
@@ -339,7 +371,7 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         """
         return self._predict(X, most_probable, "predict")
 
-    def score(self, X, y, sample_weight=None):
+    def score(self, X: Data, y: Data, sample_weight: Data | None = None) -> float:
         """Return the share of the rows, by weight, whose class is predicted right.
 
         Parameters
@@ -457,7 +489,7 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
                 warn_of_predictions(self, model.var, model.log_prior > -np.inf, n_undefined)
         return from_numpy(result.astype(result_dtype, copy=False), like)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         """Return scikit-learn's description of what the estimator takes."""
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
@@ -465,13 +497,13 @@ class ScratchGaussianNB(ClassifierMixin, BaseEstimator):
         tags.array_api_support = True
         return tags
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled, with the version of its layout."""
         state = {**super().__getstate__(), "_state_version": STATE_VERSION}
         state.pop("_kept", None)
         return state
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         """Take what was pickled, unless a later version wrote it in a layout of its own."""
         super().__setstate__(upgraded(state))
         self._kept = Kept()

@@ -7,7 +7,7 @@ class NotebookTableMixin:
     """Add the recipe and the number of parameters to scikit-learn's table in notebooks."""
 
     @property
-    def n_parameters_(self):
+    def n_parameters_(self) -> int:
         """Number of weights and biases of the network."""
         if self.net_ is None:
             return 0

@@ -1,5 +1,9 @@
 """A fitted classifier in one file that holds numbers and text, and nothing that runs."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
@@ -24,10 +28,13 @@ from skextra.neural_network._tensor_file import (
 from skextra.neural_network._training._frozen import frozen_names
 from skextra.neural_network._tumor_cnn import TumorCNNClassifier
 
+if TYPE_CHECKING:
+    from skextra._types import FilePath, NetworkMaker
+
 _HISTORY = ("n_iter_", "best_epoch_", "loss_curve_", "validation_scores_")
 
 
-def save_model(classifier, path):
+def save_model(classifier: TumorCNNClassifier, path: FilePath) -> None:
     """Write a fitted classifier to one file of numbers and text.
 
     The file is in the safetensors format [1]_: the weights as tensors, all else as JSON in its
@@ -115,7 +122,7 @@ def save_model(classifier, path):
     write(path, description, tensors)
 
 
-def load_model(path, *, architecture=None):
+def load_model(path: FilePath, *, architecture: NetworkMaker | None = None) -> TumorCNNClassifier:
     """Read a classifier that `save_model` has written.
 
     Parameters

@@ -1,11 +1,14 @@
 """TumorCNNClassifier: the estimator contract."""
 
+from __future__ import annotations
+
 import contextlib
 import copy
 import os
 import time
 from dataclasses import replace
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -68,6 +71,17 @@ from skextra.neural_network._training._runtime import (
 )
 from skextra.neural_network._training._schedules import make_schedule
 from skextra.neural_network._transfer import copy_from
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Self
+
+    from numpy.typing import ArrayLike, NDArray
+    from sklearn.frozen import FrozenEstimator
+    from sklearn.utils import Tags
+    from skorch import NeuralNet
+
+    from skextra._types import Augmentation, FilePath, NetworkMaker, RandomState
 
 _AUTO = StrOptions({"auto"})
 _RECIPE_PARAMETERS = (
@@ -287,33 +301,44 @@ class TumorCNNClassifier(
         "verbose": ["verbose"],
     }
 
+    classes_: np.ndarray
+    n_features_in_: int
+    feature_names_in_: np.ndarray
+    image_shape_: tuple[int, int, int]
+    recipe_: dict[str, Any]
+    n_iter_: int
+    loss_curve_: list[float]
+    validation_scores_: list[float] | None
+    best_epoch_: int
+    net_: NeuralNet | None
+
     def __init__(
         self,
         *,
-        architecture="resnet",
-        image_shape=None,
-        image_size="auto",
-        max_epochs="auto",
-        batch_size="auto",
-        learning_rate="auto",
-        weight_decay="auto",
-        optimizer="auto",
-        lr_scheduler="auto",
-        dropout="auto",
-        label_smoothing="auto",
-        augmentation="auto",
-        class_weight=None,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=10,
-        tol=1e-4,
-        warm_start=False,
-        init_from=None,
-        checkpoint=None,
-        device="auto",
-        random_state=None,
-        verbose=0,
-    ):
+        architecture: str | NetworkMaker = "resnet",
+        image_shape: tuple[int, ...] | None = None,
+        image_size: int | Literal["auto"] = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        batch_size: int | Literal["auto"] = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        weight_decay: float | Literal["auto"] = "auto",
+        optimizer: str | Callable[..., torch.optim.Optimizer] = "auto",
+        lr_scheduler: str | Callable[..., Any] | None = "auto",
+        dropout: float | Literal["auto"] = "auto",
+        label_smoothing: float | Literal["auto"] = "auto",
+        augmentation: Literal["affine", "scan", "auto"] | Augmentation | None = "auto",
+        class_weight: dict[Any, Any] | Literal["balanced"] | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        tol: float = 1e-4,
+        warm_start: bool = False,
+        init_from: TumorCNNClassifier | FrozenEstimator | FilePath | None = None,
+        checkpoint: FilePath | None = None,
+        device: str = "auto",
+        random_state: RandomState = None,
+        verbose: int = 0,
+    ) -> None:
         self.architecture = architecture
         self.image_shape = image_shape
         self.image_size = image_size
@@ -340,7 +365,7 @@ class TumorCNNClassifier(
 
     @with_callbacks
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Train the network on images X of classes y.
 
         Parameters
@@ -377,7 +402,13 @@ class TumorCNNClassifier(
         return self
 
     @fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    def partial_fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Train one epoch on a batch of images, going on from where the last call ended.
 
         The scaling of the pixels or features is that of the first call, and the state of the
@@ -777,7 +808,7 @@ class TumorCNNClassifier(
         return device
 
     @property
-    def preprocessing_(self):
+    def preprocessing_(self) -> dict[str, Any]:
         """What happens to X before the network: a dict of shapes, range and scaling."""
         transform = self._transform
         return {
@@ -789,15 +820,15 @@ class TumorCNNClassifier(
             "standardise_images": transform.standardises,
         }
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         """Return parameters and results as plain values and arrays."""
         return plain_state(super().__getstate__())
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: dict[str, Any]) -> None:
         """Take over a state of `__getstate__`, or one of an older version."""
         restore_attributes(self, state)
 
-    def decision_function(self, X):
+    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the logits of each class, or their difference for two classes.
 
         Parameters
@@ -815,7 +846,7 @@ class TumorCNNClassifier(
         scores = self._fitted()._logits(X)
         return scores[:, 1] - scores[:, 0] if scores.shape[1] == 2 else scores
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the logarithm of the probability of each class.
 
         Parameters
@@ -831,7 +862,7 @@ class TumorCNNClassifier(
         """
         return self._fitted()._log_proba(X)
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the probability of each class.
 
         Parameters
@@ -847,7 +878,7 @@ class TumorCNNClassifier(
         """
         return np.exp(self._fitted()._log_proba(X))
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the features that the last layer of the network gets, for other classifiers.
 
         In a pipeline, :class:`sklearn.frozen.FrozenEstimator` keeps a fitted network from being
@@ -873,7 +904,7 @@ class TumorCNNClassifier(
         fitted = self._fitted()
         return fitted._features_of(fitted._rows_to_predict(X, stacklevel=5))
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Return the most probable class of each image.
 
         Parameters
@@ -890,11 +921,11 @@ class TumorCNNClassifier(
         fitted = self._fitted()
         return fitted.classes_[fitted._logits(X).argmax(axis=1)]
 
-    def __sklearn_is_fitted__(self):
+    def __sklearn_is_fitted__(self) -> bool:
         """Return whether a fit was published; its progress alone does not predict."""
         return "net_" in vars(self)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         """Return scikit-learn's description of what the estimator takes."""
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True

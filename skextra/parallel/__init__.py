@@ -47,20 +47,21 @@ __all__ = [
     "leased_device",
 ]
 
-# Who reads a journal or asks for the leased device needs no pool of workers, nor SQLite.
-__getattr__ = lazy_attributes(
-    "skextra.parallel",
-    {
-        "Journal": "skextra.parallel._journal._reader",
-        "JournalError": "skextra.parallel._journal._file",
-        "SkextraBackend": "skextra.parallel._backend",
-        "TaskTimeoutError": "skextra.parallel._errors",
-        "WorkerCrashError": "skextra.parallel._errors",
-        "journaled": "skextra.parallel._journal._recorder",
-        "leased_device": "skextra.parallel._worker._device",
-    },
-)
+if not TYPE_CHECKING:  # to a type checker it would mean that there is an attribute of any name
+    # Who reads a journal or asks for the leased device needs no pool of workers, nor SQLite.
+    __getattr__ = lazy_attributes(
+        "skextra.parallel",
+        {
+            "Journal": "skextra.parallel._journal._reader",
+            "JournalError": "skextra.parallel._journal._file",
+            "SkextraBackend": "skextra.parallel._backend",
+            "TaskTimeoutError": "skextra.parallel._errors",
+            "WorkerCrashError": "skextra.parallel._errors",
+            "journaled": "skextra.parallel._journal._recorder",
+            "leased_device": "skextra.parallel._worker._device",
+        },
+    )
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return __all__

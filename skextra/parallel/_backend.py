@@ -1,5 +1,7 @@
 """joblib's contract: what `joblib.Parallel` calls, and when."""
 
+from __future__ import annotations
+
 import collections
 import contextlib
 import copy
@@ -10,6 +12,7 @@ import os
 import sys
 import threading
 import warnings
+from typing import TYPE_CHECKING, Any
 
 from joblib.parallel import (
     AutoBatchingMixin,
@@ -34,6 +37,14 @@ from skextra.parallel._sharing._store import Store
 from skextra.parallel._worker._loading import check_not_loading
 from skextra.parallel._worker._surroundings import Settings
 from skextra.parallel._worker._threads import with_more_limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from joblib import Parallel
+    from joblib.parallel import BatchedCalls
+
+    from skextra._types import FilePath
 
 # Handing out a batch takes about a quarter of a millisecond, and the last batch keeps the other
 # workers waiting: a batch should take about so long. At most so much work per worker is lost if a
@@ -134,25 +145,27 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
     [1, 1, 2, 6, 24, 120]
     """
 
+    parallel: Parallel | None
+
     supports_retrieve_callback = True
     supports_inner_max_num_threads = True
 
     def __init__(
         self,
-        nesting_level=None,
-        inner_max_num_threads=None,
-        initializer=None,
-        initargs=(),
-        max_retries=2,
-        task_timeout=None,
-        journal=None,
-        devices=None,
-        tasks_per_device=1,
-        cluster=None,
-        patience=300.0,
-        reuse_steps=False,
-        reuse_bytes=None,
-    ):
+        nesting_level: int | None = None,
+        inner_max_num_threads: int | None = None,
+        initializer: Callable[..., Any] | None = None,
+        initargs: tuple[Any, ...] = (),
+        max_retries: int = 2,
+        task_timeout: float | None = None,
+        journal: FilePath | None = None,
+        devices: list[str] | tuple[str, ...] | None = None,
+        tasks_per_device: int = 1,
+        cluster: Any = None,  # what Dask knows as a cluster has no class in common
+        patience: float = 300.0,
+        reuse_steps: bool = False,
+        reuse_bytes: int | None = None,
+    ) -> None:
         # What ``parallel_config`` or the caller gave holds for all calls, what ``Parallel`` gives
         # to `configure` for that call only.
         self._configured_options = self._options = Options(
@@ -181,22 +194,22 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         self._looks_ahead = False
 
     @property
-    def inner_max_num_threads(self):
+    def inner_max_num_threads(self) -> int | None:
         """The limit on threads; ``parallel_config`` sets it on a backend that exists."""
         return self._options.inner_max_num_threads
 
     @inner_max_num_threads.setter
-    def inner_max_num_threads(self, n_threads):
+    def inner_max_num_threads(self, n_threads: int | None) -> None:
         options = dataclasses.replace(self._configured_options, inner_max_num_threads=n_threads)
         self._configured_options = self._options = options
 
     @property
-    def runs_on_this_machine(self):
+    def runs_on_this_machine(self) -> bool:
         """Whether its workers are processes of this machine."""
         return self._options.cluster is None
 
     @property
-    def default_n_jobs(self):
+    def default_n_jobs(self) -> int:
         """How many tasks run at once if the caller does not say."""
         options = self._options
         if options.cluster is not None:
@@ -205,7 +218,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
             return max(2, len(options.devices) * options.tasks_per_device)
         return 2 if options.need_workers else 1
 
-    def effective_n_jobs(self, n_jobs):
+    def effective_n_jobs(self, n_jobs: int | None) -> int:
         """Return how many tasks joblib is to hand out at once.
 
         Parameters
@@ -260,7 +273,14 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         )
         return False
 
-    def configure(self, n_jobs=1, parallel=None, prefer=None, require=None, **options):
+    def configure(
+        self,
+        n_jobs: int | None = 1,
+        parallel: Parallel | None = None,
+        prefer: str | None = None,
+        require: str | None = None,
+        **options: Any,
+    ) -> int:
         """Prepare for the calls of one ``Parallel``.
 
         Parameters
@@ -318,7 +338,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
             raise
         return n_jobs
 
-    def compute_batch_size(self):
+    def compute_batch_size(self) -> int:
         """Return how many calls joblib is to hand out in one batch.
 
         Returns
@@ -329,20 +349,20 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         seconds = _BATCH_SECONDS if self.runs_on_this_machine else _CLUSTER_BATCH_SECONDS
         return self._workers.durations.batch_size(seconds)
 
-    def start_call(self):
+    def start_call(self) -> None:
         """Forget how long the calls of the last ``Parallel`` took, and what its tasks changed."""
         self._looks_ahead = False
         session = self._workers
         session.start_call(pack(SETTINGS, self._settings(session.max_workers)))
 
-    def stop_call(self):
+    def stop_call(self) -> None:
         """Stop sharing the arrays of the caller, which may change them from now on."""
         if self._sharing is not None:
             self._sharing.end_call()
         if self._recorder is not None:
             self._recorder.end_call()
 
-    def submit(self, func, callback=None):
+    def submit(self, func: BatchedCalls, callback: Callable[[Any], Any] | None = None) -> Any:
         """Queue a batch of tasks.
 
         Parameters
@@ -377,7 +397,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
             self._looks_ahead = True
             self._dispatch_more(_N_SLOTS_AHEAD)
 
-    def retrieve_result_callback(self, out):
+    def retrieve_result_callback(self, out: Any) -> list[Any]:
         """Return the results of a finished batch, or raise the error that ended it.
 
         Parameters
@@ -392,7 +412,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         """
         return out.result()
 
-    def terminate(self):
+    def terminate(self) -> None:
         """Give the workers back; they stay warm for the next call."""
         if self._workers is not None:
             self._workers.close()
@@ -419,7 +439,7 @@ class SkextraBackend(AutoBatchingMixin, ParallelBackendBase):
         self._options = self._configured_options
         self.reset_batch_stats()
 
-    def abort_everything(self, ensure_ready=True):
+    def abort_everything(self, ensure_ready: bool = True) -> None:
         """Kill the workers that still run tasks of this call.
 
         Parameters

@@ -45,7 +45,9 @@ class WorkerCrashError(RuntimeError):
     3 times.
     """
 
-    def __init__(self, message, exit_code=None, n_tries=1, stderr=""):
+    def __init__(
+        self, message: str, exit_code: int | None = None, n_tries: int = 1, stderr: str = ""
+    ) -> None:
         super().__init__(message)
         self.exit_code = exit_code
         self.n_tries = n_tries
@@ -70,7 +72,7 @@ class TaskTimeoutError(TimeoutError):
         The parameters.
     """
 
-    def __init__(self, message, n_tries=1, stderr=""):
+    def __init__(self, message: str, n_tries: int = 1, stderr: str = "") -> None:
         super().__init__(message)
         self.n_tries = n_tries
         self.stderr = stderr

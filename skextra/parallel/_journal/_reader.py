@@ -1,5 +1,7 @@
 """What a journal holds, for those who want to look."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import pickle
@@ -7,6 +9,7 @@ import shutil
 import sqlite3
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from skextra.parallel._journal._file import (
     JournalError,
@@ -17,6 +20,11 @@ from skextra.parallel._journal._file import (
     warn_of_lost_log,
 )
 from skextra.parallel._messages import unpack
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from skextra._types import FilePath
 
 
 class Journal:
@@ -55,22 +63,25 @@ class Journal:
     6 [0.92, 0.92]
     """
 
-    def __init__(self, path):
+    path: Path
+    versions: dict[str, str]
+
+    def __init__(self, path: FilePath) -> None:
         self.path = Path(path).expanduser()
         with self._connection() as connection:
             self.versions = dict(connection.execute("SELECT name, value FROM header"))
         del self.versions["format"]
         warn_of_lost_log(self.path, self.versions.pop("written_at", None), stacklevel=2)
 
-    def __len__(self):
+    def __len__(self) -> int:
         """Return the number of results in the journal."""
         with self._connection() as connection:
             return connection.execute("SELECT count(*) FROM results").fetchone()[0]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<Journal {os.fspath(self.path)!r} with {len(self)} results>"
 
-    def rows(self):
+    def rows(self) -> list[dict[str, Any]]:
         """Return what is in the journal, in the order in which it was finished.
 
         Returns
@@ -82,7 +93,7 @@ class Journal:
         """
         return [{name: row[name] for name in row.keys() - {"candidate"}} for row in self._read()]
 
-    def to_dataframe(self):
+    def to_dataframe(self) -> pd.DataFrame:
         """Return the fits in the shape of ``cv_results_``.
 
         Returns

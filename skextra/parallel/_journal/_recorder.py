@@ -1,11 +1,14 @@
 """The parent's half of a journal: which calls are in it, and what is to be written there."""
 
+from __future__ import annotations
+
 import collections
 import functools
 import sqlite3
 import sys
 import threading
 import warnings
+from typing import TYPE_CHECKING
 
 from skextra._fingerprint import Fingerprinter, FingerprintError
 from skextra._fingerprint._hashing import make_hash
@@ -22,10 +25,16 @@ from skextra.parallel._journal._functions import is_covered
 from skextra.parallel._journal._identity import Identity
 from skextra.parallel._messages import RESULT, pack_simply, unpack
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
+    F = TypeVar("F", bound=Callable[..., Any])
+
 _MARK = "_skextra_journaled"
 
 
-def journaled(function):
+def journaled(function: F) -> F:
     """Let a function's results be written to the journal, and taken from there.
 
     The fits of scikit-learn's searches always are. Any other function is only if marked: its

@@ -4,7 +4,7 @@
 _device = None
 
 
-def leased_device():
+def leased_device() -> str | None:
     """Return the device on which the running task has a slot.
 
     Returns
