@@ -42,6 +42,15 @@ class Slow(LogisticRegression):
         return super().fit(X, y)
 
 
+def living_process(worker):
+    """Return the number of the process of a worker of either engine; None if it ends anyway."""
+    if hasattr(worker, "is_ending"):  # loky's, which has none before its first attempt
+        process = None if worker.is_ending else worker._process
+    else:
+        process = None if worker.shutting_down else worker.process
+    return process and process.pid
+
+
 @contextlib.contextmanager
 def random_kills(seed):
     """Kill workers at random moments; yield how many it were.
@@ -59,11 +68,7 @@ def random_kills(seed):
         while not over.wait(generator.expovariate(1 / 0.06)):
             if kills.total() > len(answered):
                 continue
-            workers = [
-                worker.process.pid
-                for worker in list(get_scheduler().engine.workers)
-                if not worker.shutting_down
-            ]
+            workers = list(filter(None, map(living_process, list(get_scheduler().engine.workers))))
             if workers:
                 with contextlib.suppress(ProcessLookupError):
                     how = generator.choice([signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM])

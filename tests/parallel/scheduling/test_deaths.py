@@ -158,6 +158,7 @@ def test_crash_in_compiled_code_shows_its_stack(capfd):
     assert "Segmentation fault" in capfd.readouterr().err
 
 
+@pytest.mark.linux_engine("workers of loky keep the standard error that they began with")
 def test_standard_error_is_shown_without_a_death(capfd, eventually):
     parallel()(delayed(os.write)(2, b"hello\n") for _ in range(2))
     shown = []

@@ -46,6 +46,7 @@ def test_first_two_levels_are_without_limit(level):
     os.close(nesting._descriptor)
 
 
+@pytest.mark.linux_engine("replaces what counts the processes of this engine")
 def test_workers_that_replace_dead_ones_are_not_counted(scheduler, monkeypatch):
     starts = []
 
@@ -63,6 +64,7 @@ def test_workers_that_replace_dead_ones_are_not_counted(scheduler, monkeypatch):
     assert len(starts) == 1
 
 
+@pytest.mark.linux_engine("loky itself ends them, ten levels down")
 def test_calls_nested_without_end_are_an_error(run_script):
     lines, _ = run_script(
         """
