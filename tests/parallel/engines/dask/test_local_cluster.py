@@ -7,7 +7,6 @@ import cloudpickle
 import pytest
 from distributed import Client, LocalCluster
 from joblib import Parallel, delayed, parallel_config
-from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -91,27 +90,28 @@ def test_calls_begin_in_their_order(cluster, client, eventually):
     assert ends == sorted(ends)
 
 
-def test_callbacks_of_a_search_reach_this_program(client, capsys, monkeypatch):
+def test_callbacks_of_a_search_reach_this_program(callbacks, client, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-    monitor = ScoringMonitor(scoring="accuracy")
+    monitor = callbacks.ScoringMonitor(scoring="accuracy")
     search = GridSearchCV(LogisticRegression().set_callbacks(monitor), {"C": [1, 2]}, cv=2)
     with parallel_config("skextra", cluster=client):
-        search.set_callbacks(ProgressBar()).fit(X, y)
+        search.set_callbacks(callbacks.ProgressBar()).fit(X, y)
     assert sum("100%" in line for line in capsys.readouterr().out.splitlines()) >= 5
     assert len({tuple(row["task_id_path"]) for row in monitor.get_logs().data}) >= 4
 
 
-@pytest.mark.parametrize("callback", [ProgressBar(), ScoringMonitor(scoring="accuracy")])
-def test_callbacks_from_another_machine_are_refused(client, callback, monkeypatch):
+@pytest.mark.parametrize("of_search", [True, False])
+def test_callbacks_from_another_machine_are_refused(callbacks, client, of_search, monkeypatch):
     monkeypatch.setattr(
         "skextra.parallel._engines._dask._engine.this_machine", lambda: ("another", "")
     )
     search = GridSearchCV(LogisticRegression(), {"C": [1, 2]}, cv=2, error_score="raise")
     with parallel_config("skextra", cluster=client):
         search.fit(X, y)  # without callbacks
-        if isinstance(callback, ScoringMonitor):
-            search.set_params(estimator=LogisticRegression().set_callbacks(callback))
+        if of_search:
+            search.set_callbacks(callbacks.ProgressBar())
         else:
-            search.set_callbacks(callback)
+            monitor = callbacks.ScoringMonitor(scoring="accuracy")
+            search.set_params(estimator=LogisticRegression().set_callbacks(monitor))
         with pytest.raises(RuntimeError, match=r"another machine, from which .* callbacks"):
             search.fit(X, y)
