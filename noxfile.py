@@ -87,10 +87,11 @@ def run_with_lowest(session, *tests, overrides=None):
     session.install("-r", str(pins))
     session.install("--no-deps", "-e", ".")
     # Old libraries use what other libraries, being newer, have deprecated since.
-    deprecated = ["-W", "default::DeprecationWarning", "-W", "default::FutureWarning"]
+    warnings = "-W default::DeprecationWarning -W default::FutureWarning"
     # scikit-learn 1.7 warns of many classes in more places than 1.9 does.
-    many = ["-W", "ignore:The number of unique classes:UserWarning"]
-    session.run("python", "-m", "pytest", *deprecated, *many, *tests, env=ENVIRONMENT)
+    warnings += " -W 'ignore:The number of unique classes:UserWarning'"
+    environment = ENVIRONMENT | {"PYTEST_ADDOPTS": warnings}  # for a pytest in a test, too
+    session.run("python", "-m", "pytest", *tests, env=environment)
 
 
 @nox.session(python=PYTHONS[0])

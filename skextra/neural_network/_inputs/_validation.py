@@ -6,6 +6,7 @@ from numbers import Integral
 import numpy as np
 import torch
 from PIL.Image import Image
+from scipy.sparse import issparse
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d, validate_data
 
@@ -45,7 +46,7 @@ def _as_array(X):
             f"X is a {type(X).__name__}; give the images as one array of shape (n, height, width) "
             "or (n, height, width, channels), and the labels as y."
         )
-    if isinstance(X, dict):
+    if isinstance(X, dict) and not issparse(X):  # a DOK matrix is a dict
         raise TypeError(
             f"X is a dict with the keys {list(X)[:5]}; give the images as one array, for instance "
             "X['images']."

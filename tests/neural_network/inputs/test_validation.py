@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.sparse import dok_array
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.model_selection import train_test_split
 
@@ -40,6 +41,7 @@ def test_image_shape_confirms_an_unlikely_order():
         (torch.utils.data.DataLoader(torch.zeros(4)), "X is a DataLoader"),
         (torch.utils.data.TensorDataset(torch.zeros(4)), "X is a TensorDataset"),
         ({"images": IMAGES}, "X is a dict with the keys"),
+        (dok_array(np.eye(4)), "Sparse data was passed"),  # though it is a dict as well
         ("scans", "load_image_folder"),
         (["a.png", "b.png"], "list of paths"),
         ([IMAGES[0], IMAGES[0, :8]], "different shapes"),
