@@ -151,8 +151,9 @@ def test_closed_keeper_leaves_no_descriptor_and_nobody_waiting(ask, keeper):
     assert not [link for link in links if os.path.islink(link) and "step" in os.readlink(link)]
 
 
-def test_fork_of_the_parent_keeps_no_memory(keeper):
+def test_fork_of_the_parent_keeps_no_memory(keeper, eventually):
     publish(keeper, KEYS[0], np.zeros(4_000))
+    eventually(lambda: keeper._entries)  # it has arrived
     pid = os.fork()
     if pid == 0:
         names = os.listdir("/proc/self/fd")
